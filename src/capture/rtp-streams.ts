@@ -1,0 +1,169 @@
+// RTP streams in captured traffic, without signalling: datagrams are told apart by RFC 3550 A.1 and RFC 5761 section 4,
+// and a (source, destination, SSRC) counts as a stream once its sequence numbers run like one.
+//
+// A stream here is one direction between two sockets: when its sender changes SSRC (transfer, restart) it stays the
+// same stream; two SSRCs that are sent at the same time are two streams.
+
+import type { Datagram } from './datagram.ts';
+
+export type DatagramKind = 'rtp' | 'rtcp' | 'other';
+
+/** One synchronisation source between two sockets. */
+export interface CapturedSource {
+  ssrc: number;
+  packets: number;
+  firstUs: number;
+  lastUs: number;
+  firstSeq: number;
+  /** RTP packets per payload type. */
+  payloadTypes: Map<number, number>;
+}
+
+/** One direction of a conversation. */
+export interface CapturedStream {
+  source: string;
+  sourcePort: number;
+  destination: string;
+  destinationPort: number;
+  /** In the order of their first packets. */
+  sources: CapturedSource[];
+}
+
+interface Candidate extends CapturedSource {
+  lastSeq: number;
+  inSequence: number;
+}
+
+interface Flow {
+  source: string;
+  sourcePort: number;
+  destination: string;
+  destinationPort: number;
+  candidates: Map<number, Candidate>;
+}
+
+/** Traffic that looks like RTP by chance makes a new "SSRC" with each packet: such flows are given up at this many. */
+const MAX_SOURCES_PER_FLOW = 256;
+const MAX_FLOWS = 65536;
+/** Steps of 1 to MAX_STEP in the sequence number that make a stream of a candidate (so at least three packets). */
+const MIN_IN_SEQUENCE = 2;
+const MAX_STEP = 100;
+/** Sources of one flow which overlap by more than this are simultaneous, not a change of SSRC. */
+const MAX_OVERLAP_US = 1_000_000;
+
+/**
+ * Tells RTP from RTCP from the rest by the first bytes (RFC 3550 A.1, RFC 5761 section 4: RTCP packet types are 192 to 223).
+ * STUN, DTLS, TURN channels and ZRTP have another version number.
+ */
+export function classifyDatagram(payload: Uint8Array): DatagramKind {
+  if (payload.length < 8 || payload[0]! >> 6 !== 2) return 'other';
+  const second = payload[1]!;
+  if (second >= 192 && second <= 223) {
+    const bytes = 4 * (((payload[2]! << 8) | payload[3]!) + 1);
+    return bytes <= payload.length ? 'rtcp' : 'other';
+  }
+  let header = 12 + 4 * (payload[0]! & 15);
+  if (header > payload.length) return 'other';
+  if ((payload[0]! & 0x10) !== 0) {
+    if (header + 4 > payload.length) return 'other';
+    header += 4 + 4 * ((payload[header + 2]! << 8) | payload[header + 3]!);
+    if (header > payload.length) return 'other';
+  }
+  return 'rtp';
+}
+
+export function rtpSeq(packet: Uint8Array): number {
+  return (packet[2]! << 8) | packet[3]!;
+}
+
+export function rtpSsrc(packet: Uint8Array): number {
+  return ((packet[8]! << 24) | (packet[9]! << 16) | (packet[10]! << 8) | packet[11]!) >>> 0;
+}
+
+/** The identity of the direction a datagram belongs to. */
+export function flowKey(d: Datagram): string {
+  return `${d.source} ${d.sourcePort} ${d.destination} ${d.destinationPort}`;
+}
+
+/** Collects datagrams of a capture and says which streams there are. Memory is bounded whatever is offered. */
+export class StreamDiscovery {
+  private readonly flows = new Map<string, Flow>();
+  /** RTP-like datagrams beyond the limits above. */
+  ignored = 0;
+
+  offer(datagram: Datagram, timestampUs: number): void {
+    if (classifyDatagram(datagram.payload) !== 'rtp') return;
+    const flow = this.flowOf(datagram);
+    if (flow === null) {
+      this.ignored++;
+      return;
+    }
+    const packet = datagram.payload;
+    const ssrc = rtpSsrc(packet);
+    let candidate = flow.candidates.get(ssrc);
+    if (candidate === undefined) {
+      if (flow.candidates.size >= MAX_SOURCES_PER_FLOW) {
+        this.ignored++;
+        return;
+      }
+      candidate = newCandidate(ssrc, rtpSeq(packet), timestampUs);
+      flow.candidates.set(ssrc, candidate);
+    } else {
+      const step = (rtpSeq(packet) - candidate.lastSeq) & 0xffff;
+      if (step >= 1 && step <= MAX_STEP) candidate.inSequence++;
+      if (step < 0x8000) candidate.lastSeq = rtpSeq(packet);
+    }
+    candidate.packets++;
+    candidate.firstUs = Math.min(candidate.firstUs, timestampUs);
+    candidate.lastUs = Math.max(candidate.lastUs, timestampUs);
+    const payloadType = packet[1]! & 0x7f;
+    candidate.payloadTypes.set(payloadType, (candidate.payloadTypes.get(payloadType) ?? 0) + 1);
+  }
+
+  /** The streams seen so far, in the order of their first packets. */
+  streams(): CapturedStream[] {
+    const found: CapturedStream[] = [];
+    for (const flow of this.flows.values()) {
+      const sources = [...flow.candidates.values()]
+        .filter((candidate) => candidate.inSequence >= MIN_IN_SEQUENCE)
+        .sort((a, b) => a.firstUs - b.firstUs);
+      let last: CapturedStream | null = null;
+      for (const source of sources) {
+        const before = last?.sources.at(-1);
+        if (last !== null && before !== undefined && source.firstUs > before.lastUs - MAX_OVERLAP_US) {
+          last.sources.push(source);
+          continue;
+        }
+        const { candidates: _, ...sockets } = flow;
+        last = { ...sockets, sources: [source] };
+        found.push(last);
+      }
+    }
+    return found.sort((a, b) => a.sources[0]!.firstUs - b.sources[0]!.firstUs);
+  }
+
+  private flowOf(d: Datagram): Flow | null {
+    const key = flowKey(d);
+    let flow = this.flows.get(key);
+    if (flow === undefined) {
+      if (this.flows.size >= MAX_FLOWS) return null;
+      const { source, sourcePort, destination, destinationPort } = d;
+      flow = { source, sourcePort, destination, destinationPort, candidates: new Map() };
+      this.flows.set(key, flow);
+    }
+    return flow;
+  }
+}
+
+function newCandidate(ssrc: number, seq: number, timestampUs: number): Candidate {
+  return {
+    ssrc,
+    packets: 0,
+    firstUs: timestampUs,
+    lastUs: timestampUs,
+    firstSeq: seq,
+    payloadTypes: new Map(),
+    lastSeq: seq,
+    inSequence: 0,
+  };
+}
