@@ -1,0 +1,196 @@
+/**
+ * JSON Schemas of the HTTP interface. They check what comes in, and make the OpenAPI document; what goes out is checked
+ * against them by the tests. Objects that go out may gain members, so they stay open.
+ */
+import { MAX_SEARCH_LIMIT } from '../store/catalogue.ts';
+import { RECORDING_STATES } from '../store/recording.ts';
+
+const nullable = (type: string, description?: string) => ({
+  type: [type, 'null'],
+  ...(description && { description }),
+});
+const text = (description: string) => ({ type: 'string', description });
+const count = (description?: string) => ({ type: 'integer', minimum: 0, ...(description && { description }) });
+
+/** An object all of whose listed members are always there. */
+function record($id: string, description: string, properties: Record<string, object>, optional: string[] = []) {
+  const required = Object.keys(properties).filter((name) => !optional.includes(name));
+  return { $id, type: 'object', description, required, properties };
+}
+
+const PACKET_COUNTS = record('PacketCounts', 'Always expected = received + lost + dropped + paused.', {
+  expected: count(),
+  received: count(),
+  lost: count('never reached this machine'),
+  dropped: count('reached this machine and was lost here'),
+  paused: count('discarded on purpose'),
+  late: count('received after its live playout time; still in the file'),
+  duplicate: count(),
+  unauthenticated: count('failed SRTP authentication'),
+});
+
+const PARTICIPANT = record('Participant', 'Somebody who takes part in the communication session.', {
+  id: { type: 'string' },
+  aor: nullable('string', 'address of record'),
+  name: nullable('string'),
+  channel: nullable('integer', 'the channel that carries this voice'),
+});
+
+const STREAM = record('Stream', 'One media stream of the recording session.', {
+  label: text('SDP label (RFC 4574)'),
+  channel: count(),
+  codec: text('encoding name (RFC 3551)'),
+  srtp: nullable('string', 'SRTP crypto suite'),
+  ssrcs: { type: 'array', items: { type: 'integer', minimum: 0, maximum: 4294967295 } },
+  jitterMs: { type: 'number', minimum: 0 },
+  packets: { $ref: 'PacketCounts#' },
+});
+
+const RECORDING = record('Recording', 'One recording of one communication session.', {
+  id: { type: 'string', format: 'uuid' },
+  state: { type: 'string', enum: [...RECORDING_STATES] },
+  startedAt: { type: 'string', format: 'date-time' },
+  endedAt: { type: ['string', 'null'], format: 'date-time' },
+  durationMs: { type: ['number', 'null'], minimum: 0 },
+  sipCallId: { type: 'string' },
+  communicationSessionId: nullable('string'),
+  participants: { type: 'array', items: { $ref: 'Participant#' } },
+  streams: { type: 'array', items: { $ref: 'Stream#' } },
+  recovered: { type: 'boolean', description: 'the server died during the call' },
+  warnings: { type: 'array', items: { type: 'string' } },
+});
+
+const RECORDING_PAGE = record('RecordingPage', 'One page of recordings, newest first.', {
+  items: { type: 'array', items: { $ref: 'Recording#' } },
+  nextCursor: nullable('string', '`cursor` of the next page; null on the last one'),
+});
+
+const SESSION = record('Session', 'A recording session that runs now.', {
+  id: text('id of the recording'),
+  startedAt: { type: 'string', format: 'date-time' },
+  sipCallId: { type: 'string' },
+  communicationSessionId: nullable('string'),
+  paused: { type: 'boolean' },
+  participants: { type: 'array', items: { $ref: 'Participant#' } },
+});
+
+const SESSION_LIST = record('SessionList', 'The recording sessions that run now.', {
+  items: { type: 'array', items: { $ref: 'Session#' } },
+});
+
+const CONTROL_RESULT = record('ControlResult', 'The control has been carried out.', {
+  id: { type: 'string' },
+  action: { type: 'string', enum: ['pause', 'resume', 'keep', 'discard'] },
+});
+
+const PROBLEM_FIELD = record('ProblemField', 'One field of the request that was wrong.', {
+  in: text('query, body, params or headers'),
+  name: { type: 'string' },
+  message: { type: 'string' },
+});
+
+const PROBLEM = record(
+  'Problem',
+  'Problem document (RFC 9457).',
+  {
+    type: { type: 'string', format: 'uri-reference' },
+    title: { type: 'string' },
+    status: { type: 'integer', minimum: 400, maximum: 599 },
+    detail: { type: 'string' },
+    errors: { type: 'array', items: { $ref: 'ProblemField#' } },
+    retryAfterSec: count(),
+  },
+  ['detail', 'errors', 'retryAfterSec'],
+);
+
+/** Added to the application by `$id`. */
+export const SHARED_SCHEMAS = [
+  PACKET_COUNTS,
+  PARTICIPANT,
+  STREAM,
+  RECORDING,
+  RECORDING_PAGE,
+  SESSION,
+  SESSION_LIST,
+  CONTROL_RESULT,
+  PROBLEM_FIELD,
+  PROBLEM,
+];
+
+export const SEARCH_QUERY = {
+  type: 'object',
+  additionalProperties: false,
+  properties: {
+    from: { type: 'string', maxLength: 40, description: 'ISO 8601 date or time: started at it or later' },
+    to: { type: 'string', maxLength: 40, description: 'ISO 8601 date or time: started before it' },
+    participant: {
+      type: 'string',
+      minLength: 1,
+      maxLength: 256,
+      description: "part of a participant's address of record or name, in any case; or exactly a participant's id",
+    },
+    callId: { type: 'string', minLength: 1, maxLength: 512, description: 'SIP Call-ID or communication session id' },
+    text: {
+      type: 'string',
+      maxLength: 256,
+      description: 'every word of it begins a word of the recording (participants, ids, codecs, warnings)',
+    },
+    state: { type: 'string', enum: [...RECORDING_STATES] },
+    limit: { type: 'integer', minimum: 1, maximum: MAX_SEARCH_LIMIT, default: 50 },
+    cursor: { type: 'string', minLength: 1, maxLength: 128, description: '`nextCursor` of the page before' },
+  },
+};
+
+export const AUDIO_QUERY = {
+  type: 'object',
+  additionalProperties: false,
+  properties: {
+    channel: {
+      type: 'string',
+      enum: ['0', '1', 'mix'],
+      description: '0 = the first label, 1 = the second, mix = both in one; dual-channel when left out',
+    },
+  },
+};
+
+export const NO_QUERY = { type: 'object', additionalProperties: false, properties: {} };
+
+/** Any text: one that names nothing is a 404, not a 400. */
+export const ID_PARAMS = { type: 'object', required: ['id'], properties: { id: { type: 'string' } } };
+
+export const CONTROL_BODY = {
+  type: 'object',
+  required: ['actor', 'reason'],
+  additionalProperties: false,
+  properties: {
+    actor: { type: 'string', minLength: 1, maxLength: 256, description: 'who asks for it' },
+    reason: { type: 'string', minLength: 1, maxLength: 1024, description: 'why' },
+  },
+};
+
+const MEANINGS: Record<number, string> = {
+  400: 'a parameter is wrong; `errors` says which',
+  404: 'there is no such thing',
+  409: 'not in this state; `retryAfterSec` says when to try again, if that may help',
+  410: 'it was discarded',
+  412: 'a precondition failed',
+  415: 'the body is not JSON',
+  416: 'the range begins behind the end',
+  503: 'not ready',
+};
+
+/** Responses of a route for the OpenAPI document: those given, and problem documents for the statuses listed. */
+export function responses(good: Record<string, object>, ...problems: number[]): Record<string, object> {
+  const bad = problems.map((status) => [
+    String(status),
+    {
+      description: MEANINGS[status] ?? 'problem',
+      content: { 'application/problem+json': { schema: { $ref: 'Problem#' } } },
+    },
+  ]);
+  return { ...good, ...Object.fromEntries(bad) };
+}
+
+export function json(description: string, schema: object): object {
+  return { description, content: { 'application/json': { schema } } };
+}
