@@ -88,8 +88,9 @@ function recordUri(text: string): { recordId: string | null; params: Record<stri
   const params = record();
   const scheme = text.indexOf(':');
   const question = text.lastIndexOf('?');
-  const rest = text.slice(scheme + 1, question > text.lastIndexOf('@') ? question : text.length);
-  const at = rest.lastIndexOf('@');
+  const rest = text.slice(scheme + 1, question > text.indexOf('@') ? question : text.length);
+  // The first one: DNs may be addresses and have one of their own.
+  const at = rest.indexOf('@');
   const user = (at < 0 ? rest : rest.slice(0, at)).split(';', MAX_PARAMS);
   const host =
     at < 0

@@ -24,6 +24,8 @@ export interface InviteParts {
   body: Uint8Array;
   /** When given, every X-Genesys-* header is kept, not only the known ones. */
   headerNames?: Iterable<string>;
+  /** All values of a header that may be repeated. Without it, only the first of each is seen. */
+  headerValues?: (name: string) => string[];
   /** True when SRTP can be taken. */
   secure?: boolean;
 }
@@ -36,7 +38,7 @@ export interface InviteInterpretation {
   genesys: GenesysInfo | null;
   /** For a recording whose two parties come in two dialogs: which belong together, and which side this one is. */
   pairing: RecordingPairing | null;
-  /** Channel = position among the recorded m-lines of the offer. */
+  /** Channel = position among the recorded m-lines of the offer; for one of two paired dialogs, its side. */
   participants: PlacedParticipant[];
   warnings: string[];
   refuse: { status: number; reason: string } | null;
@@ -76,7 +78,7 @@ export function interpretInvite(r: InviteParts): InviteInterpretation {
     );
   else if (siprec) placement.warnings.push('recording session without recording metadata');
   if (placement.participants.length === 0)
-    placement.participants = otherParticipants(kind, genesys, r.headers, recorded.length);
+    placement.participants = otherParticipants(kind, genesys, allValues(r), recorded.length);
   return {
     kind,
     offer,
@@ -118,12 +120,13 @@ function takeParts(out: RecordingBodies, contentType: string, body: Uint8Array, 
     if (part.contentType.startsWith('multipart/') && depth < MAX_NESTING) {
       takeParts(out, part.headers.get('content-type') ?? '', part.content, depth + 1);
     } else if (!takePart(out, part) && requiresHandling(part)) {
-      out.refuse ??= { status: 415, reason: 'Unsupported Media Type' };
+      // RFC 3261 8.2.3 would have 415, but a body that nobody here understands does not keep the media from being recorded.
+      out.warnings.push(`body part ${part.contentType.slice(0, 64)} is required to be handled, and was not`);
     }
   }
 }
 
-/** RFC 3261 20.11: without a handling parameter it is required; for what nobody here can use, only when it is said. */
+/** RFC 3261 20.11; "required" only where it is said. */
 function requiresHandling(part: BodyPart): boolean {
   const handling = parseHeaderValue(part.headers.get('content-disposition') ?? '').params.get('handling');
   return handling?.toLowerCase() === 'required';
@@ -206,17 +209,26 @@ function kindOf(
   if (!siprec) return 'plain';
   if (recorded !== 1) return 'siprec';
   // One stream: of one party when the metadata says that just one sends it, else of all.
-  const senders = new Set(
-    (metadata?.participantStreams ?? []).filter((a) => a.send.length > 0).map((a) => a.participantId),
-  );
-  const mixed = metadata?.streams.some((s) => s.mode?.toLowerCase() === 'mixed') ?? false;
-  return senders.size === 1 && !mixed && metadata?.streams.length !== 1 ? 'siprec' : 'mixed';
+  if (metadata === null) return 'siprec';
+  const senders = new Set(metadata.participantStreams.filter((a) => a.send.length > 0).map((a) => a.participantId));
+  const mixed = metadata.streams.some((s) => s.mode?.toLowerCase() === 'mixed');
+  return senders.size === 1 && !mixed ? 'siprec' : 'mixed';
 }
 
 function nothingToRecord(plan: readonly PlannedMedia[]): { status: number; reason: string } | null {
   // Streams offered with port 0 may be added later; that is a recording session without media for now.
   if (plan.some((m) => m.action === 'record' || m.reason === 'offered with port 0')) return null;
   return { status: 488, reason: 'Not Acceptable Here' };
+}
+
+/** A header's values in one text: repeated headers mean the same as a list with commas (RFC 3261 7.3.1). */
+function allValues(r: InviteParts): (name: string) => string | undefined {
+  const { headerValues } = r;
+  if (headerValues === undefined) return r.headers;
+  return (name) => {
+    const values = headerValues(name);
+    return values.length === 0 ? undefined : values.slice(0, 16).join(',');
+  };
 }
 
 /** The URI inside a name-addr. */

@@ -46,7 +46,8 @@ export function otherParticipants(
   const address = near.has('x-nearend') ? near.get('x-nearendaddr') : near.get('x-farendaddr');
   const uri = uriOf(from);
   if (uri === '') return [];
-  return [{ id: 'from', aor: address ? `sip:${address}` : uri, name: displayName(from), channel: 0 }];
+  const channel = pairingOf(kind, genesys, header)?.side ?? 0;
+  return [{ id: 'from', aor: address ? `sip:${address}` : uri, name: displayName(from), channel }];
 }
 
 function genesysParticipants(kind: string, genesys: GenesysInfo, recorded: number): PlacedParticipant[] {

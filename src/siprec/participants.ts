@@ -64,7 +64,8 @@ class Placer {
         this.#warnings.push(`participant ${p.id.slice(0, 64)} has neither address nor name`);
     }
     const now = new Set(placed.map((p) => idKey(p.id)));
-    const left = this.#previous.filter((p) => !now.has(idKey(p.id)));
+    // Some clients name a placeholder first and the real party in an update: without address and name it is worth nothing.
+    const left = this.#previous.filter((p) => !now.has(idKey(p.id)) && (p.aor !== null || p.name !== null));
     if (participants.length === 0 && left.length === 0) this.#warnings.push('the metadata names no participants');
     return { participants: [...placed, ...left], warnings: this.#warnings };
   }
@@ -79,7 +80,7 @@ class Placer {
     // One stream and one m-line belong together even when a label is missing or differs.
     const free = [...this.#channels.values()].filter((c) => ![...this.#streams.values()].includes(c));
     if (unmatched.length === 0 || unmatched.length !== free.length) {
-      if (unmatched.length > 0 && this.#streams.size === 0)
+      if (unmatched.length > 0 && this.#streams.size === 0 && this.#channels.size > 0)
         this.#warnings.push('no stream of the metadata has the label of an m-line');
       return;
     }
@@ -111,8 +112,9 @@ class Placer {
     const all = [...this.#channels.values()];
     if (all.length === 1) {
       for (const p of open) p.channel = all[0]!;
-      if (placed.length === 1 || !open.includes(placed[0]!)) return;
-      this.#warnings.push('the metadata does not say who sends the only stream; all participants are placed on it');
+      this.#warnings.push(
+        `the metadata does not say that ${open.length} participant(s) send the only stream; placed on it`,
+      );
       return;
     }
     const taken = new Set(placed.map((p) => p.channel));
