@@ -3,7 +3,13 @@
  * document and the page. It knows the catalogue, the objects and the sessions by their interfaces only.
  */
 import swagger from '@fastify/swagger';
-import fastify, { type FastifyBaseLogger, type FastifyError, type FastifyInstance, type FastifyReply } from 'fastify';
+import fastify, {
+  type FastifyBaseLogger,
+  type FastifyError,
+  type FastifyInstance,
+  type FastifyReply,
+  LogController,
+} from 'fastify';
 import type { Registry } from 'prom-client';
 import { type Catalogue, InvalidQuery, type RecordingQuery } from '../store/catalogue.ts';
 import type { Objects } from '../store/objects.ts';
@@ -160,12 +166,12 @@ function registerPage(app: FastifyInstance, catalogue: Catalogue): void {
 }
 
 /**
- * The application, not yet listening: see {@link listenHttp}. `close()` ends it.
+ * The application, not yet listening: see {@link listen}. `close()` ends it.
  */
 export function createHttpServer(o: HttpServerOptions): FastifyInstance {
   const app: FastifyInstance = fastify({
     ...(o.log && { loggerInstance: o.log }),
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: MAX_BODY_BYTES,
     requestTimeout: REQUEST_TIMEOUT_MS,
     forceCloseConnections: true,
@@ -217,9 +223,9 @@ export function createHttpServer(o: HttpServerOptions): FastifyInstance {
  * @returns the port, for when 0 was asked for.
  * @throws ListenRefused for an address that is not loopback; the system's error if the port is taken.
  */
-export async function listenHttp(app: FastifyInstance, host: string, port: number): Promise<number> {
-  await requireLoopback(host);
-  await app.listen({ host: host.replace(/^\[(.*)\]$/, '$1'), port });
+export async function listen(app: FastifyInstance, at: { host: string; port: number }): Promise<number> {
+  await requireLoopback(at.host);
+  await app.listen({ host: at.host.replace(/^\[(.*)\]$/, '$1'), port: at.port });
   const bound = app.server.address();
-  return typeof bound === 'object' && bound !== null ? bound.port : port;
+  return typeof bound === 'object' && bound !== null ? bound.port : at.port;
 }

@@ -1,0 +1,166 @@
+/**
+ * Every option of the recording server, once: its key in the configuration file, its flag, its environment variable, its
+ * default and what values it takes. Files, help texts, parsing and error messages are made from this table.
+ */
+
+/** A place where SIP is listened for; port 0 lets the system choose. */
+export interface SipListenAddress {
+  transport: 'udp' | 'tcp';
+  host: string;
+  port: number;
+}
+
+/** Values as they are written; {@link OptionSpec.parse} turns them into what the server takes. */
+export interface OptionSpec {
+  /** Path in the configuration file. */
+  key: string;
+  /** Flag and its placeholder, as the help shows it; a switch has no placeholder. */
+  flag: string;
+  description: string;
+  /** JSON Schema of the value as written in the file; text from flags and variables is turned into its type. */
+  schema: Record<string, unknown>;
+  /** As it would be written; undefined where it follows from other options. */
+  default: unknown;
+  /** May be given several times; in an environment variable, separated by commas. */
+  list?: boolean;
+  /** What a right value looks like, for error messages. */
+  example: string;
+}
+
+const SIP_ADDRESS = String.raw`^(udp|tcp|tls):(\[[0-9a-fA-F:.]+\]|[^\[\]:\s]+):\d{1,5}$`;
+const HOST_AND_PORT = String.raw`^(\[[0-9a-fA-F:.]+\]|[^\[\]:\s]+):\d{1,5}$`;
+const count = (minimum: number, maximum: number) => ({ type: 'integer', minimum, maximum });
+const toggle = { type: 'boolean' };
+
+export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
+
+export const SERVER_OPTIONS: readonly OptionSpec[] = [
+  {
+    key: 'data',
+    flag: '--data <dir>',
+    description: 'folder for journal, recordings and catalogue; made if missing',
+    schema: { type: 'string', minLength: 1 },
+    default: 'doubletrack-data',
+    example: '/var/lib/doubletrack',
+  },
+  {
+    key: 'sip',
+    flag: '--sip <transport:host:port>',
+    description: 'where to listen for SIP; may be given several times',
+    schema: { type: 'array', minItems: 1, maxItems: 16, items: { type: 'string', pattern: SIP_ADDRESS } },
+    default: ['udp:0.0.0.0:5060', 'tcp:0.0.0.0:5060'],
+    list: true,
+    example: 'udp:0.0.0.0:5060 or tcp:[::1]:5060',
+  },
+  {
+    key: 'http',
+    flag: '--http <host:port>',
+    description: 'where to listen for HTTP; loopback only while there is no access control',
+    schema: { type: 'string', pattern: HOST_AND_PORT },
+    default: '127.0.0.1:8080',
+    example: '127.0.0.1:8080',
+  },
+  {
+    key: 'mediaAddress',
+    flag: '--media-address <ip>',
+    description: 'address that media is received on and that SDP answers name (default: that of the first SIP address)',
+    schema: { type: 'string', minLength: 1 },
+    default: undefined,
+    example: '192.0.2.10',
+  },
+  {
+    key: 'mediaPorts',
+    flag: '--media-ports <lo-hi>',
+    description: 'UDP ports for RTP and RTCP, two per stream',
+    schema: { type: 'string', pattern: String.raw`^\d{1,5}-\d{1,5}$` },
+    default: '20000-39999',
+    example: '20000-39999',
+  },
+  {
+    key: 'lanes',
+    flag: '--lanes <n>',
+    description: 'media lanes, each a thread (default: processors less one for signalling)',
+    schema: count(1, 256),
+    default: undefined,
+    example: '2',
+  },
+  {
+    key: 'limits.maxSessions',
+    flag: '--max-sessions <n>',
+    description: 'recording sessions at a time; more are answered 503 with Retry-After',
+    schema: count(1, 1_000_000),
+    default: 2000,
+    example: '2000',
+  },
+  {
+    key: 'limits.minFreeBytes',
+    flag: '--min-free-bytes <n>',
+    description: 'free space below which new calls are refused',
+    schema: count(0, Number.MAX_SAFE_INTEGER),
+    default: 256 * 1024 * 1024,
+    example: '268435456',
+  },
+  {
+    key: 'mediaTimeoutSec',
+    flag: '--media-timeout-sec <s>',
+    description: 'ends a recording session from which no media has come for so long; 0 never',
+    schema: count(0, 86_400),
+    default: 120,
+    example: '120',
+  },
+  {
+    key: 'learnSource',
+    flag: '--learn-source',
+    description: 'take media from another source than the signalled one (recording clients behind NAT)',
+    schema: toggle,
+    default: false,
+    example: 'true or false',
+  },
+  {
+    key: 'liveDelayMs',
+    flag: '--live-delay-ms <ms>',
+    description: 'playout delay of live listening; packets that come later count as late',
+    schema: count(0, 10_000),
+    default: 60,
+    example: '60',
+  },
+  {
+    key: 'sessionExpiresSec',
+    flag: '--session-expires-sec <s>',
+    description: 'session timer (RFC 4028) that is asked for',
+    schema: count(90, 86_400),
+    default: 1800,
+    example: '1800',
+  },
+  {
+    key: 'keepPackets',
+    flag: '--keep-packets',
+    description: "keep each recording's packets beside its audio, for replay",
+    schema: toggle,
+    default: false,
+    example: 'true or false',
+  },
+  {
+    key: 'logLevel',
+    flag: '--log-level <level>',
+    description: `least level that is logged: ${LOG_LEVELS.join(', ')}`,
+    schema: { type: 'string', enum: [...LOG_LEVELS] },
+    default: 'info',
+    example: 'info',
+  },
+];
+
+/** `--media-ports <lo-hi>` to `media-ports`. */
+export function flagName(spec: OptionSpec): string {
+  return spec.flag.slice(2).split(' ', 1)[0]!;
+}
+
+/** The name under which commander hands the option over: `mediaPorts`. */
+export function attributeName(spec: OptionSpec): string {
+  return flagName(spec).replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
+}
+
+/** `DOUBLETRACK_MEDIA_PORTS`. */
+export function variableName(spec: OptionSpec): string {
+  return `DOUBLETRACK_${flagName(spec).toUpperCase().replaceAll('-', '_')}`;
+}

@@ -1,0 +1,247 @@
+/**
+ * The configuration of the recording server: flags over environment variables over one YAML file over defaults, all checked
+ * by one schema. Every error names the option, where its value came from, and what to write instead.
+ */
+import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
+import { availableParallelism, networkInterfaces } from 'node:os';
+import path from 'node:path';
+import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
+import type { Command } from 'commander';
+import { LineCounter, parseDocument } from 'yaml';
+import {
+  attributeName,
+  flagName,
+  type LOG_LEVELS,
+  type OptionSpec,
+  SERVER_OPTIONS,
+  type SipListenAddress,
+  variableName,
+} from './config-options.ts';
+
+export type { SipListenAddress } from './config-options.ts';
+
+export interface ServerConfig {
+  /** Absolute path. */
+  data: string;
+  sip: SipListenAddress[];
+  http: { host: string; port: number };
+  /** An IP address of this machine. */
+  mediaAddress: string;
+  /** Both inclusive. */
+  mediaPorts: { lo: number; hi: number };
+  lanes: number;
+  limits: { maxSessions: number; minFreeBytes: number };
+  /** 0 = never. */
+  mediaTimeoutSec: number;
+  learnSource: boolean;
+  liveDelayMs: number;
+  sessionExpiresSec: number;
+  keepPackets: boolean;
+  logLevel: (typeof LOG_LEVELS)[number];
+}
+
+/** A configuration that can't be used. The message is for the operator. */
+export class ConfigError extends Error {
+  override name = 'ConfigError';
+}
+
+/** A value as written, and where: `--lanes`, `DOUBLETRACK_LANES`, or `lanes in /etc/doubletrack.yaml`. */
+interface Given {
+  value: unknown;
+  source: string;
+}
+
+/** Adds `--config` and every option of the server; none has a default, so that files and variables can tell. */
+export function addServerOptions(command: Command): void {
+  command.option('--config <file>', 'YAML file with any of these options (environment: DOUBLETRACK_CONFIG)');
+  for (const spec of SERVER_OPTIONS) {
+    const suffix = spec.default === undefined ? '' : ` (default: ${[spec.default].flat().join(', ')})`;
+    const description = `${spec.description}${suffix}`;
+    if (spec.list) {
+      command.option(spec.flag, description, (value: string, all: string[] = []) => [...all, value]);
+    } else {
+      command.option(spec.flag, description);
+      if (spec.schema.type === 'boolean') command.option(`--no-${flagName(spec)}`, 'the opposite');
+    }
+  }
+  command.addHelpText(
+    'after',
+    '\nEvery option is also a key of the file (maxSessions and minFreeBytes under limits) and an environment variable:' +
+      '\n--media-ports is mediaPorts and DOUBLETRACK_MEDIA_PORTS. Flags win over variables, variables over the file.',
+  );
+}
+
+/**
+ * @param options as commander hands them over after {@link addServerOptions}; keys it does not know are not looked at.
+ * @throws ConfigError
+ */
+export function loadServerConfig(
+  options: Record<string, unknown> = {},
+  environment: NodeJS.ProcessEnv = process.env,
+): ServerConfig {
+  const configFile = options.config ?? nonEmpty(environment.DOUBLETRACK_CONFIG);
+  const fromFile = configFile === undefined ? new Map<string, Given>() : readConfigFile(String(configFile));
+  const given = new Map<string, Given>();
+  for (const spec of SERVER_OPTIONS) {
+    const choice = fromFlag(spec, options) ??
+      fromVariable(spec, environment) ??
+      fromFile.get(spec.key) ?? { value: spec.default, source: 'the default' };
+    given.set(spec.key, { ...choice, value: checked(spec, choice) });
+  }
+  return assemble(given);
+}
+
+function fromFlag(spec: OptionSpec, options: Record<string, unknown>): Given | undefined {
+  const value = options[attributeName(spec)];
+  return value === undefined ? undefined : { value, source: `--${flagName(spec)}` };
+}
+
+function fromVariable(spec: OptionSpec, environment: NodeJS.ProcessEnv): Given | undefined {
+  const text = nonEmpty(environment[variableName(spec)]);
+  if (text === undefined) return undefined;
+  return { value: spec.list ? text.split(',').map((part) => part.trim()) : text, source: variableName(spec) };
+}
+
+/** A variable that is set to nothing is as good as not set. */
+function nonEmpty(text: string | undefined): string | undefined {
+  return text === undefined || text.trim() === '' ? undefined : text.trim();
+}
+
+const ajv = new Ajv({ coerceTypes: true, allErrors: true });
+const validators = new Map<string, ValidateFunction>();
+
+function checked(spec: OptionSpec, given: Given): unknown {
+  if (given.value === undefined) return undefined;
+  let validate = validators.get(spec.key);
+  if (!validate) {
+    validate = ajv.compile({ type: 'object', properties: { value: spec.schema } });
+    validators.set(spec.key, validate);
+  }
+  const holder = { value: spec.list && !Array.isArray(given.value) ? [given.value] : given.value };
+  if (validate(holder)) return holder.value;
+  throw wrong(spec, given, describe(validate.errors?.[0]));
+}
+
+function describe(error: ErrorObject | undefined): string {
+  if (error?.keyword === 'enum') return `must be one of ${(error.params.allowedValues as string[]).join(', ')}`;
+  if (error?.keyword === 'pattern') return 'has the wrong form';
+  return error?.message ?? 'is wrong';
+}
+
+function wrong(spec: OptionSpec, { value, source }: Given, what: string): ConfigError {
+  return new ConfigError(
+    `${spec.key} ${what}: ${source} says ${JSON.stringify(value)}; write for example ${spec.example}`,
+  );
+}
+
+function readConfigFile(file: string): Map<string, Given> {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    const why = (error as Error).message;
+    throw new ConfigError(`the configuration file can't be read (${why}): check --config or DOUBLETRACK_CONFIG`);
+  }
+  const lineCounter = new LineCounter();
+  const document = parseDocument(text, { lineCounter, prettyErrors: false });
+  const [problem] = document.errors;
+  if (problem) {
+    const { line, col } = lineCounter.linePos(problem.pos[0]);
+    throw new ConfigError(`${file}:${line}:${col} is no YAML: ${problem.message}`);
+  }
+  const values = new Map<string, Given>();
+  collect(toPlain(document, file), '', file, values);
+  return values;
+}
+
+function toPlain(document: ReturnType<typeof parseDocument>, file: string): unknown {
+  try {
+    return document.toJS() ?? {}; // an empty file says nothing, and that is fine
+  } catch (error) {
+    throw new ConfigError(`${file} can't be used: ${(error as Error).message}`);
+  }
+}
+
+const KEYS = new Set(SERVER_OPTIONS.map((spec) => spec.key));
+const SECTIONS = new Set([...KEYS].filter((key) => key.includes('.')).map((key) => key.split('.', 1)[0]!));
+
+function collect(node: unknown, prefix: string, file: string, into: Map<string, Given>): void {
+  if (typeof node !== 'object' || node === null || Array.isArray(node)) {
+    throw new ConfigError(`${prefix.slice(0, -1) || file} must hold keys with values, such as "lanes: 2"`);
+  }
+  for (const [name, value] of Object.entries(node)) {
+    const key = `${prefix}${name}`;
+    if (SECTIONS.has(key)) collect(value, `${key}.`, file, into);
+    else if (KEYS.has(key)) into.set(key, { value, source: `${key} in ${file}` });
+    else throw new ConfigError(`${key} in ${file} is no option: known are ${[...KEYS].join(', ')}`);
+  }
+}
+
+/** From values that fit the schema to what the server takes, and the rules that tie values together. */
+function assemble(given: Map<string, Given>): ServerConfig {
+  const get = <T>(key: string) => given.get(key)?.value as T;
+  const fail = (key: string, what: string) =>
+    wrong(SERVER_OPTIONS.find((spec) => spec.key === key)!, given.get(key)!, what);
+  const sip = get<string[]>('sip').map((text) => parseSipAddress(text, fail));
+  const lanes = get<number | undefined>('lanes') ?? Math.max(1, availableParallelism() - 1);
+  return {
+    data: path.resolve(get<string>('data')),
+    sip,
+    http: parseHostAndPort(get<string>('http'), () => fail('http', 'has a port above 65535')),
+    mediaAddress: mediaAddress(get<string | undefined>('mediaAddress'), sip, fail),
+    mediaPorts: parsePorts(get<string>('mediaPorts'), lanes, fail),
+    lanes,
+    limits: { maxSessions: get('limits.maxSessions'), minFreeBytes: get('limits.minFreeBytes') },
+    mediaTimeoutSec: get('mediaTimeoutSec'),
+    learnSource: get('learnSource'),
+    liveDelayMs: get('liveDelayMs'),
+    sessionExpiresSec: get('sessionExpiresSec'),
+    keepPackets: get('keepPackets'),
+    logLevel: get('logLevel'),
+  };
+}
+
+type Fail = (key: string, what: string) => ConfigError;
+
+function parseHostAndPort(text: string, tooHigh: () => ConfigError): { host: string; port: number } {
+  const colon = text.lastIndexOf(':');
+  const port = Number(text.slice(colon + 1));
+  if (port > 65_535) throw tooHigh();
+  return { host: text.slice(0, colon).replace(/^\[(.*)\]$/, '$1'), port };
+}
+
+function parseSipAddress(text: string, fail: Fail): SipListenAddress {
+  const colon = text.indexOf(':');
+  const transport = text.slice(0, colon);
+  if (transport === 'tls') throw fail('sip', 'asks for TLS, which this version does not have');
+  const address = parseHostAndPort(text.slice(colon + 1), () => fail('sip', 'has a port above 65535'));
+  return { transport: transport as 'udp' | 'tcp', ...address };
+}
+
+function parsePorts(text: string, lanes: number, fail: Fail): { lo: number; hi: number } {
+  const [lo = 0, hi = 0] = text.split('-').map(Number);
+  if (lo < 1 || hi > 65_535) throw fail('mediaPorts', 'must lie between 1 and 65535');
+  // A stream takes an even port for RTP and the next one for RTCP (RFC 3550 section 11); every lane wants a few.
+  if (hi - lo + 1 < 8 * lanes) throw fail('mediaPorts', `must be at least ${8 * lanes} ports for ${lanes} lane(s)`);
+  return { lo, hi };
+}
+
+const isWildcard = (host: string): boolean => host === '0.0.0.0' || host === '::';
+
+function mediaAddress(said: string | undefined, sip: SipListenAddress[], fail: Fail): string {
+  if (said !== undefined) {
+    const bare = said.replace(/^\[(.*)\]$/, '$1');
+    if (isIP(bare) === 0) throw fail('mediaAddress', 'must be an IP address');
+    // SDP answers name it: nobody can send to "any".
+    if (isWildcard(bare)) throw fail('mediaAddress', 'must be one address, not all of them');
+    return bare;
+  }
+  const first = sip.find((address) => isIP(address.host) !== 0)?.host ?? '127.0.0.1';
+  return isWildcard(first) ? ownAddress() : first;
+}
+
+function ownAddress(): string {
+  const all = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
+  return all.find((entry) => entry.family === 'IPv4' && !entry.internal)?.address ?? '127.0.0.1';
+}
