@@ -157,8 +157,9 @@ class Placer {
     const free = all.filter((channel) => !taken.has(channel));
     const how = open.length === placed.length ? 'placed by order' : 'placed on the channels that are left';
     let guessed = 0;
-    for (const p of open) {
-      const heard = this.#heardBy(p.id);
+    // Who hears a channel is bound to another one; those go first.
+    const bound = open.map((p) => ({ p, heard: this.#heardBy(p.id) })).sort((a, b) => b.heard.size - a.heard.size);
+    for (const { p, heard } of bound) {
       const at = free.findIndex((channel) => !heard.has(channel));
       if (at < 0) continue;
       p.channel = free.splice(at, 1)[0]!;
