@@ -2,5 +2,5 @@
 export * from './metrics.ts';
 export * from './problem.ts';
 export { isLoopbackAddress, ListenRefused, requireLoopback } from './security.ts';
-export { createHttpServer, type HttpServerOptions, listen } from './server.ts';
+export { createHttpServer, type HttpServerOptions, listenHttp } from './server.ts';
 export * from './session-control.ts';

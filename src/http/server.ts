@@ -166,7 +166,7 @@ function registerPage(app: FastifyInstance, catalogue: Catalogue): void {
 }
 
 /**
- * The application, not yet listening: see {@link listen}. `close()` ends it.
+ * The application, not yet listening: see {@link listenHttp}. `close()` ends it.
  */
 export function createHttpServer(o: HttpServerOptions): FastifyInstance {
   const app: FastifyInstance = fastify({
@@ -223,7 +223,7 @@ export function createHttpServer(o: HttpServerOptions): FastifyInstance {
  * @returns the port, for when 0 was asked for.
  * @throws ListenRefused for an address that is not loopback; the system's error if the port is taken.
  */
-export async function listen(app: FastifyInstance, at: { host: string; port: number }): Promise<number> {
+export async function listenHttp(app: FastifyInstance, at: { host: string; port: number }): Promise<number> {
   await requireLoopback(at.host);
   await app.listen({ host: at.host.replace(/^\[(.*)\]$/, '$1'), port: at.port });
   const bound = app.server.address();
