@@ -9,6 +9,7 @@ export {
   type CapturedStream,
   classifyDatagram,
   flowKey,
+  type PayloadTypeUse,
   rtpSeq,
   rtpSsrc,
   StreamDiscovery,

@@ -8,6 +8,13 @@ import type { Datagram } from './datagram.ts';
 
 export type DatagramKind = 'rtp' | 'rtcp' | 'other';
 
+/** How a payload type was used. */
+export interface PayloadTypeUse {
+  packets: number;
+  /** Packets shaped like a telephone-event (RFC 4733 2.3): four bytes, an event code of a key, the reserved bit clear. */
+  eventPackets: number;
+}
+
 /** One synchronisation source between two sockets. */
 export interface CapturedSource {
   ssrc: number;
@@ -15,8 +22,8 @@ export interface CapturedSource {
   firstUs: number;
   lastUs: number;
   firstSeq: number;
-  /** RTP packets per payload type. */
-  payloadTypes: Map<number, number>;
+  /** What was seen of each payload type. */
+  payloadTypes: Map<number, PayloadTypeUse>;
 }
 
 /** One direction of a conversation. */
@@ -116,8 +123,7 @@ export class StreamDiscovery {
     candidate.packets++;
     candidate.firstUs = Math.min(candidate.firstUs, timestampUs);
     candidate.lastUs = Math.max(candidate.lastUs, timestampUs);
-    const payloadType = packet[1]! & 0x7f;
-    candidate.payloadTypes.set(payloadType, (candidate.payloadTypes.get(payloadType) ?? 0) + 1);
+    noteUse(candidate, packet);
   }
 
   /** The streams seen so far, in the order of their first packets. */
@@ -153,6 +159,17 @@ export class StreamDiscovery {
     }
     return flow;
   }
+}
+
+function noteUse(candidate: Candidate, packet: Uint8Array): void {
+  const payloadType = packet[1]! & 0x7f;
+  let use = candidate.payloadTypes.get(payloadType);
+  if (use === undefined) {
+    use = { packets: 0, eventPackets: 0 };
+    candidate.payloadTypes.set(payloadType, use);
+  }
+  use.packets++;
+  if (packet[0] === 0x80 && packet.length === 16 && packet[12]! <= 16 && (packet[13]! & 0x40) === 0) use.eventPackets++;
 }
 
 function newCandidate(ssrc: number, seq: number, timestampUs: number): Candidate {

@@ -55,8 +55,8 @@ test('streams are found per direction, across the wrap of the sequence number, w
   assert.deepEqual(
     [...second!.sources[0]!.payloadTypes],
     [
-      [8, 42],
-      [101, 1],
+      [8, { packets: 42, eventPackets: 0 }],
+      [101, { packets: 1, eventPackets: 0 }],
     ],
   );
 });

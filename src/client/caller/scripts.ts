@@ -154,7 +154,7 @@ export async function loadCapturedRtp(path: string): Promise<CapturedRtp> {
   const key = flowKey({ ...stream, payload: new Uint8Array(0), truncated: false });
   const captured: CapturedRtp = {
     ssrc: source.ssrc,
-    payloadType: [...source.payloadTypes].reduce((a, b) => (b[1] > a[1] ? b : a))[0],
+    payloadType: [...source.payloadTypes].reduce((a, b) => (b[1].packets > a[1].packets ? b : a))[0],
     startMs: source.firstUs / 1000,
     packets: [],
     offsetsMs: [],
