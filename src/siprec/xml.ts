@@ -144,24 +144,72 @@ export function escapeXml(text: string): string {
   return out;
 }
 
-/** Writes an element on its own: every namespace that it uses is declared in it. */
-export function writeXml(element: XmlElement, scope: ReadonlyMap<string, string> = new Map()): string {
-  // An undeclared prefix has itself as URI (saxes); writing it that way gives well-formed XML again.
-  const inScope = new Map(scope);
-  const declare = (prefix: string, uri: string): string => {
-    if (prefix === 'xml' || (inScope.get(prefix) ?? '') === uri) return '';
-    inScope.set(prefix, uri);
-    return prefix === '' ? ` xmlns="${escapeXml(uri)}"` : ` xmlns:${prefix}="${escapeXml(uri)}"`;
-  };
-  const name = element.prefix === '' ? element.local : `${element.prefix}:${element.local}`;
-  let head = `<${name}${declare(element.prefix, element.uri)}`;
-  for (const a of element.attributes) {
-    if (a.prefix !== '') head += declare(a.prefix, a.uri);
-    head += ` ${a.prefix === '' ? a.local : `${a.prefix}:${a.local}`}="${escapeXml(a.value)}"`;
+/** Namespaces that no document may bind to a prefix of its own (Namespaces in XML 1.0, 3). */
+const RESERVED_NAMESPACES: ReadonlySet<string> = new Set([
+  'http://www.w3.org/XML/1998/namespace',
+  'http://www.w3.org/2000/xmlns/',
+]);
+
+/** Namespace declarations of the element being written and of those around it. */
+class NamespaceScope {
+  readonly #bound: Map<string, string>;
+  declarations = '';
+
+  constructor(outer?: NamespaceScope) {
+    this.#bound = new Map(outer ? outer.#bound : [['', '']]);
   }
+
+  /** The name as it must be written here, declaring its namespace where that is not yet done. */
+  name(prefix: string, local: string, uri: string): string {
+    if (prefix === 'xml') return `xml:${local}`;
+    const usable =
+      prefix !== '' && uri !== '' && prefix !== 'xmlns' && isNcName(prefix) && !RESERVED_NAMESPACES.has(uri);
+    if (!usable) return local;
+    this.declare(prefix, uri);
+    return `${prefix}:${local}`;
+  }
+
+  declare(prefix: string, uri: string): void {
+    if (this.#bound.get(prefix) === uri || RESERVED_NAMESPACES.has(uri)) return;
+    this.#bound.set(prefix, uri);
+    this.declarations += ` xmlns${prefix === '' ? '' : `:${prefix}`}="${escapeXml(uri)}"`;
+  }
+}
+
+/**
+ * Writes an element on its own: every namespace that it uses is declared in it. What was read past a fault may have names that
+ * XML does not allow; an element of such a name is called `x`, an attribute is left out.
+ */
+export function writeXml(element: XmlElement, outer?: NamespaceScope): string {
+  const scope = new NamespaceScope(outer);
+  if (element.prefix === '') scope.declare('', element.uri);
+  const name = scope.name(element.prefix, isNcName(element.local) ? element.local : 'x', element.uri);
+  const attributes = new Map<string, string>();
+  const expanded = new Set<string>();
+  for (const a of element.attributes) {
+    if (!isNcName(a.local) || expanded.has(`${a.uri} ${a.local}`)) continue;
+    expanded.add(`${a.uri} ${a.local}`);
+    const qualified = scope.name(a.prefix, a.local, a.uri);
+    if (!attributes.has(qualified)) attributes.set(qualified, `${qualified}="${escapeXml(a.value)}"`);
+  }
+  const head = [`<${name}${scope.declarations}`, ...attributes.values()].join(' ');
   if (element.content.length === 0) return `${head}/>`;
-  const inner = element.content.map((item) => (typeof item === 'string' ? escapeText(item) : writeXml(item, inScope)));
+  const inner = element.content.map((item) => (typeof item === 'string' ? escapeText(item) : writeXml(item, scope)));
   return `${head}>${inner.join('')}</${name}>`;
+}
+
+/** A name without colon; narrower than the standard's, which goes beyond Latin letters. */
+function isNcName(name: string): boolean {
+  for (let i = 0; i < name.length; i++) {
+    const code = name.charCodeAt(i);
+    const letter =
+      ((code | 32) >= 97 && (code | 32) <= 122) ||
+      code === 95 ||
+      (code >= 0xc0 && code < 0x300 && code !== 0xd7 && code !== 0xf7);
+    const later = (code >= 48 && code <= 57) || code === 45 || code === 46;
+    if (!letter && !(later && i > 0)) return false;
+  }
+  return name !== '';
 }
 
 /** As escapeXml, but line breaks and tabs of running text stay as they are. */
