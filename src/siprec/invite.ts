@@ -139,7 +139,7 @@ function takePart(out: RecordingBodies, part: BodyPart): boolean {
     if (out.offer !== null) out.warnings.push('more than one session description, the first is used');
     else takeSdp(out, part.content);
   } else if (type === 'metadata') {
-    if (!isMetadataType(part.contentType))
+    if (part.contentType !== '' && !isMetadataType(part.contentType))
       out.warnings.push(`recording metadata sent as "${part.contentType.slice(0, 64)}"`);
     const { metadata, warnings } = parseMetadata(part.content);
     out.warnings.push(...warnings);
@@ -164,22 +164,17 @@ function isMetadataType(contentType: string): boolean {
   return contentType === 'application/rs-metadata' || contentType === 'application/rs-metadata+xml';
 }
 
-/** What a body is: by its type when that is known, else by its first characters. */
+/** What a body is: by its type when that is one of ours, else by its first characters. */
 function typeOf(contentType: string, content: Uint8Array): 'sdp' | 'metadata' | 'multipart' | null {
   if (contentType === 'application/sdp') return 'sdp';
   if (isMetadataType(contentType)) return 'metadata';
-  const start = Buffer.from(content.buffer, content.byteOffset, Math.min(content.byteLength, 4_096))
-    .toString('latin1')
-    .trimStart();
-  if (contentType === '' || contentType === 'text/plain' || contentType === 'application/') {
-    if (start.startsWith('v=0')) return 'sdp';
-    if (start.startsWith('--') && sniffBoundary(content) !== null) return 'multipart';
-  }
+  const head = Buffer.from(content.buffer, content.byteOffset, Math.min(content.byteLength, 4_096));
+  const start = head.toString('latin1').trimStart();
+  if (start.startsWith('v=0')) return 'sdp';
+  if (start.startsWith('--') && contentType === '' && sniffBoundary(content) !== null) return 'multipart';
   if (!start.startsWith('<')) return null;
-  const xml = contentType === '' || contentType.includes('xml') || contentType === 'text/plain';
-  return xml && (start.includes(':ns:recording') || start.includes('ns:siprec') || start.includes('<recording'))
-    ? 'metadata'
-    : null;
+  const named = start.includes(':ns:recording') || start.includes(':ns:siprec') || start.includes('<recording');
+  return named && !start.includes('requestsnapshot') ? 'metadata' : null;
 }
 
 function isBlank(body: Uint8Array): boolean {

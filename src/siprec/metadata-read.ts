@@ -41,7 +41,11 @@ export function parseMetadata(input: Uint8Array | string): ParsedMetadata {
   return { metadata: reader.metadata, warnings: reader.warnings.slice(0, MAX_WARNINGS) };
 }
 
-const ROOTS: ReadonlySet<string> = new Set(['recording', 'recordingmetadata', 'recordingsession']);
+/** Root elements, and wrappers that some put around the lists. */
+const ROOTS: ReadonlySet<string> = new Set([
+  ...['recording', 'recordingmetadata', 'recordingsession', 'rsmetadata', 'metadata'],
+  ...['groups', 'sessions', 'participants', 'streams'],
+]);
 
 /** Elements that may hold elements of interest. */
 const STRUCTURE: ReadonlySet<string> = new Set([

@@ -316,3 +316,18 @@ test('foreign elements are kept with their namespaces', () => {
   assert.equal(md.extensions, '<y xmlns="urn:y">2</y>');
   assert.deepEqual(parseMetadata(buildMetadata(md)).metadata, md);
 });
+
+test('lists inside wrapper elements are found', () => {
+  const md = partial(
+    '<participants><participant id="a"><name>A</name></participant></participants><streams><stream id="t"><label>1</label></stream></streams>',
+  );
+  assert.deepEqual([md.participants.length, md.streams[0]?.label, md.extensions], [1, '1', '']);
+});
+
+test('drafts of RFC 7865: a stream named inside its participant', () => {
+  const md = partial(
+    '<stream id="t1"><label>1</label></stream><stream id="t2"><label>2</label></stream><participant id="a"><name>A</name><stream>t2</stream></participant>',
+  );
+  assert.deepEqual(channels(md, ['1', '2']), [['a', 1]]);
+  assert.equal(md.streams.length, 2);
+});
