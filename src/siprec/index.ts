@@ -34,6 +34,7 @@ export {
   parseSnapshotRequest,
   requestSnapshot,
   SNAPSHOT_REQUEST_CONTENT_TYPE,
+  snapshotRequestContentType,
 } from './metadata-write.ts';
 export {
   type BodyPart,

@@ -1,7 +1,8 @@
 /**
  * Recording metadata to XML (RFC 7865 section 9) and the request for a snapshot of it (RFC 7866 9.2).
  */
-import { RECORDING_NAMESPACE, type RsMetadata, type RsParticipant } from './metadata.ts';
+import { parseHeaderValue } from './content-type.ts';
+import { METADATA_CONTENT_TYPE, RECORDING_NAMESPACE, type RsMetadata, type RsParticipant } from './metadata.ts';
 import { escapeXml, readXml, textOf } from './xml.ts';
 
 /** Writes metadata as RFC 7865 wants it. `extensions` are taken in as they are and must be well-formed. */
@@ -70,7 +71,16 @@ function attr(name: string, value: string | null): string {
   return value === null ? '' : ` ${name}="${escapeXml(value)}"`;
 }
 
-export const SNAPSHOT_REQUEST_CONTENT_TYPE = 'application/rs-metadata-request';
+/** The request belongs to the same schema and goes under the same type as the metadata (RFC 7866 9.2, RFC 9806). */
+export const SNAPSHOT_REQUEST_CONTENT_TYPE = METADATA_CONTENT_TYPE;
+
+/** The type to send a snapshot request with, from the client's Accept header: some list an own type for it (RFC 8068). */
+export function snapshotRequestContentType(accept: string | undefined): string {
+  const types = (accept ?? '').split(',', 32).map((type) => parseHeaderValue(type).value);
+  const known = ['application/rs-metadata+xml', 'application/rs-metadata-request', 'application/rs-metadata'];
+  return known.find((type) => types.includes(type)) ?? SNAPSHOT_REQUEST_CONTENT_TYPE;
+}
+
 /** Of every body with metadata or a request for it (RFC 7866 9.1). */
 export const METADATA_DISPOSITION = 'recording-session';
 

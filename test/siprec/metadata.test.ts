@@ -14,6 +14,7 @@ import {
   type RsParticipantStreams,
   readBodies,
   requestSnapshot,
+  snapshotRequestContentType,
 } from '../../src/siprec/index.ts';
 
 const id = fc.stringMatching(/^[A-Za-z0-9+/]{1,22}={0,2}$/);
@@ -250,6 +251,12 @@ test('RFC 7866 9.2: the request for a snapshot', () => {
   assert.deepEqual(parseSnapshotRequest(xml), { reason: 'lost <state> & "more"' });
   assert.match(xml, /xmlns="urn:ietf:params:xml:ns:recording:1"/);
   assert.equal(parseSnapshotRequest(buildMetadata(BASE)), null);
+  assert.equal(snapshotRequestContentType(undefined), 'application/rs-metadata+xml');
+  assert.equal(
+    snapshotRequestContentType('application/sdp, application/rs-metadata-request'),
+    'application/rs-metadata-request',
+  );
+  assert.equal(snapshotRequestContentType('application/sdp,application/rs-metadata;q=1'), 'application/rs-metadata');
 });
 
 test('RFC 7866 9.1: the body of a recording client is taken apart again', () => {
