@@ -4,12 +4,16 @@
  */
 import { idKey, type RsMetadata, type RsParticipantStreams } from './metadata.ts';
 
-/** `channel` is the position of the label that the participant is heard on, null when nothing says it. */
+/**
+ * `channel` is the position of the label that the participant is heard on, null when nothing says it. `guessed` is there when
+ * the metadata does not say it and the place was inferred.
+ */
 export interface PlacedParticipant {
   id: string;
   aor: string | null;
   name: string | null;
   channel: number | null;
+  guessed?: true;
 }
 
 export interface Placement {
@@ -23,6 +27,7 @@ const MAX_WARNINGS = 16;
  * Places participants on channels. `labels` are those of the recorded m-lines in order, or a map from label to channel.
  * Where associations are missing (older clients, calls on hold) the place comes from `previous`, else by elimination or by
  * order, with a warning. Participants of `previous` whom the metadata no longer names have left and stay in the list.
+ * Call it with the labels of all recorded m-lines: with some of them missing, so are the participants on them.
  */
 export function participantsByLabel(
   md: RsMetadata,
@@ -40,12 +45,15 @@ class Placer {
   readonly #warnings: string[] = [];
   /** Channel of each stream id whose label is recorded. */
   readonly #streams = new Map<string, number>();
+  /** Every stream id that the metadata describes. */
+  readonly #described: ReadonlySet<string>;
   /** Associations of each participant: what holds now before what has ended. */
   readonly #associations = new Map<string, RsParticipantStreams[]>();
 
   constructor(md: RsMetadata, channels: ReadonlyMap<string, number>) {
     this.#md = md;
     this.#channels = channels;
+    this.#described = new Set(md.streams.map((stream) => idKey(stream.id)));
     const now = md.participantStreams.filter((a) => a.disassociateTime === null);
     const ended = md.participantStreams.filter((a) => a.disassociateTime !== null);
     for (const association of [...now, ...ended]) {
@@ -63,7 +71,11 @@ class Placer {
     );
     this.#contradictions(placed);
     const earlier = new Map(previous.map((p) => [idKey(p.id), p]));
-    for (const p of placed) p.channel ??= earlier.get(idKey(p.id))?.channel ?? null;
+    for (const p of placed) {
+      const before = earlier.get(idKey(p.id));
+      // What was guessed from less than is known now must not stick.
+      if (before && !before.guessed) p.channel ??= before.channel;
+    }
     this.#guess(placed);
     for (const p of placed) {
       if (p.aor === null && p.name === null)
@@ -144,12 +156,22 @@ class Placer {
     }
   }
 
+  /** True when the metadata says what a participant sends, and it is none of the recorded streams. */
+  #sendsElsewhere(participantId: string): boolean {
+    if (this.#streams.size === 0) return false;
+    const current = this.#associations.get(idKey(participantId)) ?? [];
+    return current.some((association) => association.send.some((id) => this.#described.has(idKey(id))));
+  }
+
   #guess(placed: PlacedParticipant[]): void {
-    const open = placed.filter((p) => p.channel === null);
+    const unplaced = placed.filter((p) => p.channel === null);
     const all = [...this.#channels.values()];
+    const open = unplaced.filter((p) => !this.#sendsElsewhere(p.id));
+    const elsewhere = unplaced.length - open.length;
+    if (all.length > 0 && elsewhere > 0) this.#warn(`${elsewhere} participant(s) send a stream that is not recorded`);
     if (open.length === 0 || all.length === 0) return;
-    if (all.length === 1) {
-      for (const p of open) p.channel = all[0]!;
+    if (all.length === 1 && this.#md.streams.length < 2) {
+      for (const p of open) Object.assign(p, { channel: all[0]!, guessed: true });
       this.#warn(`the metadata does not say that ${open.length} participant(s) send the only stream; placed on it`);
       return;
     }
@@ -162,7 +184,7 @@ class Placer {
     for (const { p, heard } of bound) {
       const at = free.findIndex((channel) => !heard.has(channel));
       if (at < 0) continue;
-      p.channel = free.splice(at, 1)[0]!;
+      Object.assign(p, { channel: free.splice(at, 1)[0]!, guessed: true });
       guessed++;
     }
     if (guessed > 0) this.#warn(`the metadata does not say which stream ${guessed} participant(s) send; ${how}`);

@@ -338,3 +338,32 @@ test('drafts of RFC 7865: a stream named inside its participant', () => {
   assert.deepEqual(channels(md, ['1', '2']), [['a', 1]]);
   assert.equal(md.streams.length, 2);
 });
+
+test('a guess is made anew when more is known; what was said sticks', () => {
+  const silent = partial(
+    '<participant participant_id="a"><name>A</name></participant><participant participant_id="b"><name>B</name></participant>',
+  );
+  const first = participantsByLabel(silent, ['1']).participants;
+  assert.deepEqual(
+    first.map((p) => [p.channel, p.guessed]),
+    [
+      [0, true],
+      [0, true],
+    ],
+  );
+  assert.deepEqual(channels(silent, ['1', '2'], first), [
+    ['a', 0],
+    ['b', 1],
+  ]);
+  const said = participantsByLabel(BASE, ['1', '2']).participants;
+  assert.ok(said.every((p) => p.guessed === undefined));
+});
+
+test('who sends a stream that is not recorded is on no channel', () => {
+  const placed = participantsByLabel(BASE, new Map([['2', 0]]));
+  assert.deepEqual(
+    placed.participants.map((p) => p.channel),
+    [0, null],
+  );
+  assert.match(placed.warnings.join(), /1 participant\(s\) send a stream that is not recorded/);
+});
