@@ -1,1 +1,60 @@
-export function f(p: usize): i32 { return load<i32>(p); }
+/** What the media core exports. All state lives at the addresses of layout.ts; there are no globals. */
+import { appendRecord, flushBlocks } from './journal/blocks';
+import { buildCrcTable, crc32c as crc32cOf } from './journal/crc32c';
+import { KIND_NOTE, NO_STREAM } from './layout';
+import { process as processBatch } from './rtp/process';
+import { lostInEpoch } from './rtp/reception';
+import { writeReport } from './rtp/rtcp';
+import { declareDrops, drop, streamAt } from './rtp/stream';
+
+export { finaliserDecode } from './codec/decode';
+export { finaliserIndex } from './timeline/index-records';
+export {
+  finaliserAdvance,
+  finaliserClearChannels,
+  finaliserInterleave,
+  finaliserMix,
+  finaliserMixResampled,
+} from './timeline/window';
+
+/** Once per memory. */
+export function initialise(): void {
+  buildCrcTable();
+}
+
+/** Takes the batch described at DESCRIPTORS_AT. */
+export function process(packets: u32): void {
+  processBatch(packets);
+}
+
+/** Puts a note (UTF-8 JSON) into the recording's journal; 0 when there is no room now. */
+export function note(recording: u32, at: usize, bytes: u32, nowUs: u64): u32 {
+  return appendRecord(recording, NO_STREAM, KIND_NOTE, 0, 0, nowUs, at, bytes) ? 1 : 0;
+}
+
+/** Packets that the kernel lost for want of room in the socket's buffer. */
+export function declareKernelDrops(stream: u32, packets: u32, nowUs: u64): void {
+  drop(streamAt(stream), packets);
+  declareDrops(streamAt(stream), nowUs);
+}
+
+export function declareStreamDrops(stream: u32, nowUs: u64): void {
+  declareDrops(streamAt(stream), nowUs);
+}
+
+/** Blocks of everything journaled since the last flush, from BLOCKS_AT on; gives their bytes. */
+export function flush(monoUs: u64, wallUs: u64): u32 {
+  return flushBlocks(monoUs, wallUs);
+}
+
+export function receiverReport(stream: u32, to: usize, nowUs: u64, cname: usize, cnameBytes: u32): u32 {
+  return writeReport(streamAt(stream), to, nowUs, cname, cnameBytes);
+}
+
+export function lost(stream: u32): u32 {
+  return lostInEpoch(streamAt(stream));
+}
+
+export function crc32c(at: usize, bytes: u32): u32 {
+  return crc32cOf(at, bytes);
+}

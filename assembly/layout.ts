@@ -32,3 +32,184 @@ export const KIND_NOTE = 3;
 export const KIND_DUPLICATE = 4;
 export const KIND_PAUSED = 5;
 export const KIND_DROPPED = 6;
+
+/** `stream` of a record that belongs to the recording as a whole. */
+export const NO_STREAM = 0xffff;
+
+// --- limits ---
+
+export const MAX_RECORDINGS = 2048;
+export const MAX_STREAMS = 4096;
+export const BATCH_PACKETS = 256;
+/** Room for one datagram; an RTP packet does not exceed the MTU, what is longer is refused as invalid. */
+export const SLOT_BYTES = 2048;
+/** Records wait here for the next flush: more than a second of 30,000 packets/s. */
+export const STAGING_BYTES = 8388608;
+/** Duplicates are recognised this far back, and a packet is late rather than of a new source this far back. */
+export const WINDOW_PACKETS = 1024;
+/** A jump of the sequence number beyond this is a new epoch unless the timestamps say otherwise (RFC 3550 A.1). */
+export const MAX_DROPOUT_PACKETS = 3000;
+
+// --- lane memory ---
+
+export const CRC_TABLE_AT = 1024;
+export const CRC_TABLE_BYTES = 8192;
+
+export const LANE_AT = 9216;
+export const LANE_BYTES = 256;
+export const LANE_ID_AT = 0;
+export const LANE_STAGED_BYTES_AT = 4;
+export const LANE_DIRTY_HEAD_AT = 8;
+export const LANE_DIRTY_TAIL_AT = 12;
+export const LANE_BLOCK_SEQ_AT = 16;
+/** Packet counters of the lane, u64 each. */
+export const LANE_RECEIVED_AT = 32;
+export const LANE_DUPLICATE_AT = 40;
+export const LANE_PAUSED_AT = 48;
+export const LANE_INVALID_AT = 56;
+export const LANE_UNAUTHORISED_AT = 64;
+export const LANE_DROPPED_AT = 72;
+export const LANE_RTCP_AT = 80;
+export const LANE_LOST_AT = 88;
+/** What the worker tells of itself: f64 each. */
+export const LANE_JOURNAL_QUEUED_BYTES_AT = 128;
+export const LANE_JOURNAL_WRITTEN_BYTES_AT = 136;
+export const LANE_JOURNAL_LAG_MS_AT = 144;
+export const LANE_LOOP_LOAD_AT = 152;
+
+export const RECORDINGS_AT = 16384;
+export const RECORDING_BYTES = 48;
+export const RECORDING_ID_AT = 0;
+export const RECORDING_PAUSED_AT = 16;
+export const RECORDING_HEAD_AT = 20;
+export const RECORDING_TAIL_AT = 24;
+export const RECORDING_COUNT_AT = 28;
+export const RECORDING_STAGED_BYTES_AT = 32;
+export const RECORDING_NEXT_DIRTY_AT = 36;
+
+export const STREAMS_AT = RECORDINGS_AT + MAX_RECORDINGS * RECORDING_BYTES;
+export const STREAM_BYTES = 320;
+export const STREAM_FLAGS_AT = 0;
+export const STREAM_RECORDING_AT = 4;
+export const STREAM_INDEX_AT = 8;
+export const STREAM_CLOCK_RATE_AT = 12;
+export const STREAM_SSRC_AT = 16;
+export const STREAM_EPOCH_AT = 20;
+export const STREAM_BASE_SEQ_AT = 24;
+export const STREAM_MAX_SEQ_AT = 28;
+export const STREAM_RECEIVED_AT = 32;
+/** Interarrival jitter times 16, in RTP units (RFC 3550 A.8). */
+export const STREAM_JITTER_AT = 36;
+export const STREAM_TRANSIT_AT = 40;
+export const STREAM_MAX_TIMESTAMP_AT = 44;
+export const STREAM_EXPECTED_PRIOR_AT = 48;
+export const STREAM_RECEIVED_PRIOR_AT = 52;
+/** Middle 32 bits of the last sender report's NTP time, and when it came. */
+export const STREAM_LAST_SR_AT = 56;
+export const STREAM_UNDECLARED_DROPS_AT = 60;
+export const STREAM_LAST_SR_US_AT = 64;
+export const STREAM_LAST_PACKET_US_AT = 72;
+export const STREAM_OWN_SSRC_AT = 80;
+/** Address of the source as 16 bytes (IPv4 mapped), its RTP and its RTCP port. */
+export const STREAM_REMOTE_AT = 84;
+export const STREAM_REMOTE_RTP_PORT_AT = 100;
+export const STREAM_REMOTE_RTCP_PORT_AT = 104;
+export const STREAM_UNAUTHORISED_AT = 108;
+export const STREAM_INVALID_AT = 112;
+export const STREAM_DUPLICATE_AT = 116;
+export const STREAM_PAUSED_AT = 120;
+export const STREAM_DROPPED_AT = 124;
+/** Lost in the epochs before this one. */
+export const STREAM_LOST_BEFORE_AT = 128;
+export const STREAM_RECEIVED_BEFORE_AT = 132;
+export const STREAM_WINDOW_AT = 160;
+export const STREAM_WINDOW_BYTES = WINDOW_PACKETS / 8;
+
+export const FLAG_OPEN = 1;
+/** The source is not known: the first packet's becomes it. */
+export const FLAG_LEARN = 2;
+export const FLAG_RTCP_MUX = 4;
+/** An epoch has begun: SSRC and sequence numbers are valid. */
+export const FLAG_STARTED = 8;
+export const FLAG_HAS_TRANSIT = 16;
+
+export const DESCRIPTORS_AT = STREAMS_AT + MAX_STREAMS * STREAM_BYTES;
+export const DESCRIPTOR_BYTES = 48;
+export const DESCRIPTOR_STREAM_AT = 0;
+export const DESCRIPTOR_OFFSET_AT = 4;
+export const DESCRIPTOR_LENGTH_AT = 8;
+export const DESCRIPTOR_CHANNEL_AT = 12;
+export const DESCRIPTOR_SOURCE_AT = 16;
+export const DESCRIPTOR_SOURCE_PORT_AT = 32;
+export const DESCRIPTOR_STATUS_AT = 36;
+export const DESCRIPTOR_ARRIVAL_US_AT = 40;
+export const CHANNEL_RTP = 0;
+export const CHANNEL_RTCP = 1;
+
+export const SLOTS_AT = DESCRIPTORS_AT + BATCH_PACKETS * DESCRIPTOR_BYTES;
+/** Notes and outgoing RTCP pass through here. */
+export const SCRATCH_AT = SLOTS_AT + BATCH_PACKETS * SLOT_BYTES;
+export const SCRATCH_BYTES = 1048576;
+export const STAGING_AT = SCRATCH_AT + SCRATCH_BYTES;
+export const BLOCKS_AT = STAGING_AT + STAGING_BYTES;
+export const BLOCKS_BYTES = STAGING_BYTES + MAX_RECORDINGS * BLOCK_HEADER_BYTES;
+export const LANE_MEMORY_BYTES = BLOCKS_AT + BLOCKS_BYTES;
+
+// --- status of a packet ---
+
+export const STATUS_RECEIVED = 0;
+export const STATUS_RTCP = 1;
+export const STATUS_DUPLICATE = 2;
+export const STATUS_PAUSED = 3;
+export const STATUS_INVALID = 4;
+export const STATUS_UNAUTHORISED = 5;
+export const STATUS_DROPPED = 6;
+export const STATUS_CLOSED = 7;
+
+// --- finaliser memory: a memory of its own, beside the lanes' (see src/media/render.ts) ---
+
+/** Codecs that the finaliser decodes. */
+export const CODEC_PCMU = 1;
+export const CODEC_PCMA = 2;
+export const CODEC_L16 = 3;
+
+/** One entry per indexed record. */
+export const ENTRY_BYTES = 56;
+export const ENTRY_KIND_AT = 0;
+export const ENTRY_STREAM_AT = 4;
+export const ENTRY_EXT_SEQ_AT = 8;
+export const ENTRY_EPOCH_AT = 12;
+export const ENTRY_ARRIVAL_US_AT = 16; // f64
+export const ENTRY_PAYLOAD_AT_AT = 24;
+export const ENTRY_PAYLOAD_BYTES_AT = 28;
+export const ENTRY_PAYLOAD_TYPE_AT = 32; // NOT_RTP if there is no valid RTP header
+export const ENTRY_TIMESTAMP_AT = 36;
+export const ENTRY_SSRC_AT = 40;
+export const ENTRY_MEDIA_AT_AT = 44;
+export const ENTRY_MEDIA_BYTES_AT = 48;
+export const NOT_RTP = 0xff;
+
+export const FINALISER_NEXT_AT = 1024;
+export const FINALISER_INDEX_AT = 4096;
+export const FINALISER_INDEX_RECORDS = 8192;
+/** Interleaved payloads are decoded here before their channels are folded. */
+export const FINALISER_SCRATCH_AT = 0x80000;
+export const FINALISER_SCRATCH_BYTES = 0x40000;
+/** The two channels, one behind the other. */
+export const FINALISER_CHANNELS_AT = 0x100000;
+export const FINALISER_CHANNEL_BYTES = 0x80000;
+export const FINALISER_OUTPUT_AT = 0x200000;
+export const FINALISER_OUTPUT_BYTES = 0x100000;
+/** Interpolation coefficients, one table per track. */
+export const INTERPOLATION_TAPS = 16;
+export const INTERPOLATION_MAX_PHASES = 1280;
+export const FINALISER_TAPS_AT = 0x300000;
+export const FINALISER_TAPS_BYTES = 0xa000;
+/** Tracks of 16-bit samples: a margin of the past, the window, a margin of the future. The last one is for patches. */
+export const FINALISER_TRACKS = 17;
+export const FINALISER_TRACKS_AT = 0x400000;
+export const FINALISER_TRACK_BYTES = 0x80000;
+export const TRACK_MARGIN_SAMPLES = 32;
+export const FINALISER_INPUT_AT = 0xd00000;
+export const FINALISER_INPUT_BYTES = 0x800000;
+export const FINALISER_MEMORY_BYTES = 0x1500000;

@@ -9,7 +9,7 @@
 
 import { type FileHandle, mkdir, open, readFile, rename, stat, truncate, unlink } from 'node:fs/promises';
 import path from 'node:path';
-import { readBlocks } from './reader.ts';
+import { type Block, readBlocks } from './reader.ts';
 import { parseSegmentName, syncFolder } from './segment.ts';
 
 export const PACKETS_SUFFIX = '.packets';
@@ -84,13 +84,8 @@ async function writePlan(planPath: string, packetsDir: string, ids: string[]): P
 }
 
 /** A torn segment is followed by one that repeats what came after its first damage: nothing is skipped over there. */
-async function* readSegment(segmentPath: string) {
-  const stopAtDamage = parseSegmentName(segmentPath)?.state === 'torn';
-  const report = { validBytes: 0, damagedBytes: 0 };
-  for await (const block of readBlocks(segmentPath, { report })) {
-    if (stopAtDamage && report.damagedBytes > 0) return;
-    yield block;
-  }
+function readSegment(segmentPath: string): AsyncGenerator<Block> {
+  return readBlocks(segmentPath, { stopAtDamage: parseSegmentName(segmentPath)?.state === 'torn' });
 }
 
 interface Target {

@@ -24,8 +24,8 @@ export interface ReadReport {
   damagedBytes: number;
 }
 
-/** The good blocks of `bytes`. */
-export function* blocks(bytes: Uint8Array, report?: ReadReport): Generator<Block> {
+/** The good blocks of `bytes`; with `stopAtDamage` only those before the first that is not. */
+export function* blocks(bytes: Uint8Array, report?: ReadReport, stopAtDamage = false): Generator<Block> {
   let at = 0;
   while (at < bytes.length) {
     const check = checkBlock(bytes, at);
@@ -36,7 +36,7 @@ export function* blocks(bytes: Uint8Array, report?: ReadReport): Generator<Block
       if (report) report.validBytes = at;
       continue;
     }
-    const next = check === 'damaged' ? skipDamaged(bytes, at) : 0;
+    const next = check === 'damaged' && !stopAtDamage ? skipDamaged(bytes, at) : 0;
     if (next === 0) {
       if (report && check !== 'end') report.damagedBytes += trimZeros(bytes, at) - at;
       return;
@@ -65,7 +65,7 @@ function trimZeros(bytes: Uint8Array, start: number): number {
  */
 export async function* readBlocks(
   path: string,
-  o: { report?: ReadReport; chunkBytes?: number; fromBytes?: number } = {},
+  o: { report?: ReadReport; chunkBytes?: number; fromBytes?: number; stopAtDamage?: boolean } = {},
 ): AsyncGenerator<Block> {
   const report = o.report ?? { validBytes: 0, damagedBytes: 0 };
   const file = await open(path, 'r');
@@ -78,7 +78,7 @@ export async function* readBlocks(
       const window = buffer.subarray(0, held);
       const isLast = held < buffer.length;
       const consumed = { bytes: 0 };
-      yield* windowBlocks(window, start, isLast, report, consumed);
+      yield* windowBlocks(window, start, { isLast, stopAtDamage: o.stopAtDamage ?? false }, report, consumed);
       if (isLast) return;
       if (held - consumed.bytes >= BLOCK_HEADER_BYTES && checkBlock(window, consumed.bytes) === 'end') return;
       start += consumed.bytes;
@@ -98,18 +98,18 @@ export async function* readBlocks(
 function* windowBlocks(
   window: Uint8Array,
   start: number,
-  isLast: boolean,
+  how: { isLast: boolean; stopAtDamage: boolean },
   report: ReadReport,
   consumed: { bytes: number },
 ): Generator<Block> {
   const local: ReadReport = { validBytes: 0, damagedBytes: 0 };
-  for (const block of blocks(window, local)) {
+  for (const block of blocks(window, local, how.stopAtDamage)) {
     consumed.bytes = block.at + block.header.blockBytes;
     report.validBytes = start + consumed.bytes;
     yield { header: block.header, bytes: block.bytes, at: start + block.at };
   }
   // Unless this is the end of the file, what is left over at the end of the window will be looked at again.
-  if (isLast) report.damagedBytes += local.damagedBytes;
+  if (how.isLast) report.damagedBytes += local.damagedBytes;
   else report.damagedBytes += damageBefore(window, consumed.bytes, local);
 }
 
