@@ -50,6 +50,8 @@ export class ConfigError extends Error {
 interface Given {
   value: unknown;
   source: string;
+  /** True if the value came with a type, false if it is text that stands for a value. */
+  typed?: boolean;
 }
 
 /** Adds `--config` and every option of the server; none has a default, so that files and variables can tell. */
@@ -108,16 +110,24 @@ function nonEmpty(text: string | undefined): string | undefined {
   return text === undefined || text.trim() === '' ? undefined : text.trim();
 }
 
-const ajv = new Ajv({ coerceTypes: true, allErrors: true });
+/** Flags and variables are text that has to become numbers and switches; a file has types of its own. */
+const fromText = new Ajv({ coerceTypes: true, allErrors: true });
+const asWritten = new Ajv({ allErrors: true });
 const validators = new Map<string, ValidateFunction>();
+
+function validatorOf(spec: OptionSpec, typed: boolean): ValidateFunction {
+  const key = `${spec.key} ${typed}`;
+  let validate = validators.get(key);
+  if (!validate) {
+    validate = (typed ? asWritten : fromText).compile({ type: 'object', properties: { value: spec.schema } });
+    validators.set(key, validate);
+  }
+  return validate;
+}
 
 function checked(spec: OptionSpec, given: Given): unknown {
   if (given.value === undefined) return undefined;
-  let validate = validators.get(spec.key);
-  if (!validate) {
-    validate = ajv.compile({ type: 'object', properties: { value: spec.schema } });
-    validators.set(spec.key, validate);
-  }
+  const validate = validatorOf(spec, given.typed === true);
   const holder = { value: spec.list && !Array.isArray(given.value) ? [given.value] : given.value };
   if (validate(holder)) return holder.value;
   throw wrong(spec, given, describe(validate.errors?.[0]));
@@ -172,9 +182,12 @@ function collect(node: unknown, prefix: string, file: string, into: Map<string, 
   }
   for (const [name, value] of Object.entries(node)) {
     const key = `${prefix}${name}`;
+    if (!SECTIONS.has(key) && !KEYS.has(key)) {
+      throw new ConfigError(`${key} in ${file} is no option: known are ${[...KEYS].join(', ')}`);
+    }
+    if (value === null) continue; // a key without a value says nothing
     if (SECTIONS.has(key)) collect(value, `${key}.`, file, into);
-    else if (KEYS.has(key)) into.set(key, { value, source: `${key} in ${file}` });
-    else throw new ConfigError(`${key} in ${file} is no option: known are ${[...KEYS].join(', ')}`);
+    else into.set(key, { value, source: `${key} in ${file}`, typed: true });
   }
 }
 

@@ -35,14 +35,16 @@ export interface RecordingPage {
 
 export interface Catalogue {
   /**
-   * Stores the recording, or replaces the one with the same id.
+   * Stores the recording, or replaces the one with the same id. It is found at once and reaches the disk soon after; a disk
+   * that is full for a while delays it, but never makes this throw.
    * @throws IllegalTransition if the stored state can't lead to the new one; nothing is changed then.
    * @throws TypeError if the id is no UUID or `startedAt` no instant.
    */
   put(recording: Recording): void;
   get(id: string): Recording | null;
   /**
-   * Newest first, then by id; pages don't shift when recordings are added meanwhile.
+   * Newest first; of those that started in the same millisecond, the last stored first. Pages don't shift when recordings
+   * are added meanwhile.
    * @throws InvalidQuery naming the parameter that can't be used.
    */
   search(query: RecordingQuery): RecordingPage;
@@ -87,24 +89,6 @@ const NEXT_STATES: Record<RecordingState, readonly RecordingState[]> = {
 
 export function mayBecome(from: RecordingState, to: RecordingState): boolean {
   return NEXT_STATES[from].includes(to);
-}
-
-/** Where a page ended: the sort key of its last item. */
-export interface PagePosition {
-  startedAtMs: number;
-  id: string;
-}
-
-export function encodeCursor(position: PagePosition): string {
-  return Buffer.from(`${position.startedAtMs}.${position.id}`).toString('base64url');
-}
-
-/** @throws InvalidQuery if the text did not come from {@link encodeCursor}. */
-export function decodeCursor(cursor: string): PagePosition {
-  const match = /^(-?\d{1,16})\.([0-9a-f-]{36})$/.exec(Buffer.from(cursor, 'base64url').toString('latin1'));
-  if (!match)
-    throw new InvalidQuery('cursor', 'not a cursor of this server: take nextCursor of the page before as it is');
-  return { startedAtMs: Number(match[1]), id: match[2]! };
 }
 
 /** @throws InvalidQuery if the text is no ISO 8601 date or instant. A date alone is its midnight in UTC. */

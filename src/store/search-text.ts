@@ -29,7 +29,7 @@ export function recordingWords(recording: Recording): string[] {
     recording.id,
     recording.sipCallId,
     recording.communicationSessionId,
-    ...recording.participants.flatMap((p) => [p.id, p.aor, p.name]),
+    ...recording.participants.flatMap((p) => [p.aor, p.name]),
     ...recording.streams.map((s) => s.codec),
     ...recording.warnings,
   ];

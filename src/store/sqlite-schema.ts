@@ -6,18 +6,18 @@ import type { DatabaseSync } from 'node:sqlite';
 /** Migration n brings the schema from version n to version n + 1. */
 const MIGRATIONS: readonly string[] = [
   `
+  -- row rises with the start of the recording (see firstRowOf): newest first is the table's own order, backwards, and every
+  -- index of one column has it as its second.
   CREATE TABLE recording (
     row INTEGER PRIMARY KEY,
     id TEXT NOT NULL UNIQUE,
-    started_ms INTEGER NOT NULL,
     state TEXT NOT NULL,
     sip_call_id TEXT NOT NULL,
     communication_session_id TEXT,
     words TEXT NOT NULL,    -- ' word word …', see search-text.ts
     document TEXT NOT NULL  -- the Recording as JSON
   ) STRICT;
-  CREATE INDEX recording_by_time ON recording (started_ms, id);
-  CREATE INDEX recording_by_state ON recording (state, started_ms, id);
+  CREATE INDEX recording_by_state ON recording (state);
   CREATE INDEX recording_by_call_id ON recording (sip_call_id);
   CREATE INDEX recording_by_communication_session ON recording (communication_session_id);
 
@@ -44,7 +44,7 @@ const MIGRATIONS: readonly string[] = [
  */
 const FULL_TEXT = `
   CREATE VIRTUAL TABLE recording_words USING fts5 (
-    words, content='recording', content_rowid='row', tokenize='ascii', prefix='2 3', columnsize=0, detail=none
+    words, content='recording', content_rowid='row', tokenize='ascii', columnsize=0, detail=none
   );
   CREATE TRIGGER recording_words_insert AFTER INSERT ON recording BEGIN
     INSERT INTO recording_words (rowid, words) VALUES (new.row, new.words);
@@ -58,6 +58,19 @@ const FULL_TEXT = `
   END;
   INSERT INTO recording_words (recording_words) VALUES ('rebuild');
 `;
+
+/** Rows for each millisecond; 2^53 rows last until the year 2109. */
+const ROWS_PER_MS = 2048;
+
+/** First row of the recordings that started in this millisecond. */
+export function firstRowOf(startedAtMs: number): number {
+  return startedAtMs * ROWS_PER_MS;
+}
+
+/** The millisecond to which a row belongs. */
+export function startedAtOf(row: number): number {
+  return Math.floor(row / ROWS_PER_MS);
+}
 
 export const SCHEMA_VERSION = MIGRATIONS.length;
 

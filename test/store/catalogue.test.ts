@@ -31,7 +31,7 @@ function modelSearch(all: Iterable<Recording>, q: RecordingQuery): Recording[] {
   const matches = (r: Recording): boolean => {
     const { participant, callId, text } = q;
     const people = r.participants.flatMap((p) => [p.aor, p.name]).filter((s) => s !== null);
-    const said = [r.id, r.sipCallId, r.communicationSessionId, ...people, ...r.participants.map((p) => p.id)];
+    const said = [r.id, r.sipCallId, r.communicationSessionId, ...people];
     const has = [...said, ...r.streams.map((s) => s.codec), ...r.warnings].flatMap((s) => words(s ?? ''));
     return (
       (q.from === undefined || r.startedAt >= q.from) &&
@@ -44,8 +44,11 @@ function modelSearch(all: Iterable<Recording>, q: RecordingQuery): Recording[] {
       (text === undefined || words(text).every((word) => has.some((h) => h.startsWith(word))))
     );
   };
-  const key = (r: Recording) => r.startedAt + r.id;
-  return [...all].filter(matches).sort((a, b) => (key(a) < key(b) ? 1 : -1));
+  // Later ones first; toSorted keeps the order of equals, which is that of their coming, last first.
+  return [...all]
+    .reverse()
+    .filter(matches)
+    .toSorted((a, b) => Date.parse(b.startedAt) - Date.parse(a.startedAt));
 }
 
 function allPages(catalogue: Catalogue, query: RecordingQuery): Recording[] {
@@ -88,7 +91,10 @@ for (const fullText of [true, false]) {
       fc.assert(
         fc.property(fc.array(anyRecording, { minLength: 1, maxLength: 6 }), anyQuery, (versions, query) => {
           const catalogue = new SqliteCatalogue(':memory:', { fullText });
-          for (const version of versions) catalogue.put({ ...version, id: FIRST_ID, state: 'failed' });
+          for (const version of versions) {
+            catalogue.put({ ...version, id: FIRST_ID, state: 'failed' });
+            if (version.warnings.length > 0) catalogue.flush();
+          }
           const last = { ...versions.at(-1)!, id: FIRST_ID, state: 'failed' as const };
           assert.deepEqual(catalogue.get(FIRST_ID), JSON.parse(JSON.stringify(last)));
           assert.deepEqual(
@@ -208,9 +214,11 @@ describe('catalogue file', () => {
     inFolder((file) => {
       const first = new SqliteCatalogue(file);
       first.put(recording());
+      assert.ok(first.flush());
       const second = new SqliteCatalogue(file);
       assert.equal(second.search({ text: 'angstrom' }).items.length, 1);
       second.put(recording({ warnings: ['second'] }));
+      assert.ok(second.flush());
       assert.equal(first.search({ text: 'second' }).items.length, 1);
       first.close();
       second.close();
@@ -219,6 +227,70 @@ describe('catalogue file', () => {
       assert.equal(third.search({ text: 'second' }).items.length, 1);
       third.close();
     });
+  });
+
+  test('rows that the disk refuses wait in memory, and are written once it takes them', () => {
+    inFolder((file) => {
+      const errors: Array<string | null> = [];
+      const catalogue = new SqliteCatalogue(file, { onWriteError: (error) => errors.push(error?.message ?? null) });
+      const other = new DatabaseSync(file);
+      catalogue.put(recording({ state: 'recording' }));
+      assert.ok(catalogue.flush());
+      other.exec('BEGIN IMMEDIATE');
+      catalogue.put(recording({ state: 'finalising' }));
+      catalogue.put(recording({ state: 'complete', warnings: ['waited'] }));
+      const id = FIRST_ID.replace(/^./, '1');
+      catalogue.put(recording({ id }));
+      assert.throws(() => catalogue.put(recording({ state: 'recording' })), IllegalTransition);
+      assert.equal(catalogue.flush(), false);
+      assert.equal(catalogue.get(FIRST_ID)?.state, 'complete');
+      assert.match(String(errors[0]), /locked/);
+      other.exec('COMMIT');
+      assert.ok(catalogue.flush());
+      assert.equal(errors.at(-1), null);
+      assert.deepEqual(
+        catalogue.search({}).items.map((r) => [r.id, r.state, r.warnings.length]),
+        [
+          [id, 'complete', 0],
+          [FIRST_ID, 'complete', 1],
+        ],
+      );
+      catalogue.close();
+      assert.equal(other.prepare('SELECT count(*) AS n FROM recording').get()?.n, 2);
+      other.close();
+    });
+  });
+
+  test('what was put is committed soon without being asked to', async () => {
+    const folder = mkdtempSync(path.join(tmpdir(), 'doubletrack-catalogue-'));
+    const catalogue = new SqliteCatalogue(path.join(folder, 'c.sqlite'));
+    const other = new DatabaseSync(path.join(folder, 'c.sqlite'));
+    catalogue.put(recording());
+    const count = other.prepare('SELECT count(*) AS n FROM recording');
+    while (count.get()?.n === 0) await new Promise((next) => setTimeout(next, 1));
+    other.close();
+    catalogue.close();
+    rmSync(folder, { recursive: true });
+  });
+
+  test('many matches and few are found alike, in the same order', () => {
+    for (const fullText of [true, false]) {
+      const catalogue = new SqliteCatalogue(':memory:', { fullText });
+      const ids: string[] = [];
+      for (let n = 0; n < 2500; n++) {
+        const id = FIRST_ID.replace(/^.{8}/, String(n).padStart(8, '0'));
+        // All in one millisecond, which is more than it has rows for.
+        catalogue.put(recording({ id, warnings: n % 1000 === 0 ? ['rare'] : [] }));
+        ids.unshift(id);
+      }
+      const found = (query: RecordingQuery) => allPages(catalogue, { ...query, limit: 400 }).map((r) => r.id);
+      assert.deepEqual(found({}), ids);
+      assert.deepEqual(found({ participant: 'ALICE@' }), ids);
+      assert.deepEqual(found({ participant: 'p2', text: 'ali pcmu' }), ids);
+      assert.deepEqual(found({ text: 'rare' }).length, 3);
+      assert.deepEqual(found({ text: 'rare', participant: 'example' }).length, 3);
+      catalogue.close();
+    }
   });
 
   test('gets its full-text index later if it was made without', () => {
@@ -252,12 +324,12 @@ describe('catalogue file', () => {
       const database = new DatabaseSync(file);
       const plan = (where: string) =>
         database
-          .prepare(`EXPLAIN QUERY PLAN SELECT id FROM recording ${where} ORDER BY started_ms DESC, id DESC LIMIT 50`)
+          .prepare(`EXPLAIN QUERY PLAN SELECT row FROM recording ${where} ORDER BY row DESC LIMIT 50`)
           .all()
           .map((row) => String(row.detail))
           .join('\n');
-      assert.match(plan('WHERE started_ms >= 1 AND (started_ms, id) < (5, 6)'), /recording_by_time/);
-      assert.match(plan("WHERE state = 'complete'"), /recording_by_state/);
+      assert.match(plan('WHERE row >= 1 AND row < 5'), /INTEGER PRIMARY KEY/);
+      assert.match(plan("WHERE state = 'complete' AND row < 5"), /recording_by_state/);
       assert.match(plan("WHERE sip_call_id = 'a' OR communication_session_id = 'a'"), /MULTI-INDEX OR/);
       for (const where of ['', "WHERE state = 'complete'"]) assert.doesNotMatch(plan(where), /TEMP B-TREE/);
       database.close();
