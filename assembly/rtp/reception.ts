@@ -1,0 +1,158 @@
+/**
+ * What becomes of one RTP packet of a stream: source and SSRC (RFC 3550 section 8), extended sequence number (A.1), duplicates,
+ * loss (A.3) and interarrival jitter (A.8). State moves only for packets from the stream's source.
+ *
+ * There is no probation: the source was signalled, and a recorder must not lose its first packet. The first packet of an epoch
+ * gets 0x10000 + its sequence number, so that those which it has overtaken have a positive number too.
+ */
+import {
+  FLAG_HAS_TRANSIT, FLAG_STARTED, KIND_DUPLICATE, KIND_PAUSED, KIND_RTP, MAX_DROPOUT_PACKETS, RECORDING_PAUSED_AT,
+  STATUS_DROPPED, STATUS_DUPLICATE, STATUS_INVALID, STATUS_PAUSED, STATUS_RECEIVED, STREAM_BASE_SEQ_AT,
+  STREAM_CLOCK_RATE_AT, STREAM_DUPLICATE_AT, STREAM_EPOCH_AT, STREAM_EXPECTED_PRIOR_AT, STREAM_FLAGS_AT,
+  STREAM_INVALID_AT, STREAM_JITTER_AT, STREAM_LAST_PACKET_US_AT, STREAM_LOST_BEFORE_AT, STREAM_MAX_SEQ_AT,
+  STREAM_MAX_TIMESTAMP_AT, STREAM_PAUSED_AT, STREAM_RECEIVED_AT, STREAM_RECEIVED_BEFORE_AT, STREAM_RECEIVED_PRIOR_AT,
+  STREAM_RECORDING_AT, STREAM_SSRC_AT, STREAM_TRANSIT_AT, STREAM_WINDOW_AT, STREAM_WINDOW_BYTES, WINDOW_PACKETS,
+} from '../layout';
+import { recordingAt } from '../journal/blocks';
+import { FIXED_HEADER_BYTES, payloadBytes, sequenceOf, ssrcOf, timestampOf } from './header';
+import { count, journal } from './stream';
+
+const FIRST_CYCLE: u32 = 0x10000;
+
+export function receiveRtp(stream: usize, at: usize, bytes: u32, arrivalUs: u64): u32 {
+  if (payloadBytes(at, bytes) < 0) {
+    count(stream, STREAM_INVALID_AT);
+    return STATUS_INVALID;
+  }
+  const extSeq = extend(stream, at, arrivalUs);
+  store<u64>(stream, arrivalUs, STREAM_LAST_PACKET_US_AT);
+  if (isDuplicate(stream, extSeq)) {
+    count(stream, STREAM_DUPLICATE_AT);
+    return journal(stream, KIND_DUPLICATE, extSeq, arrivalUs, at, FIXED_HEADER_BYTES) ? STATUS_DUPLICATE : STATUS_DROPPED;
+  }
+  const isNewest = advance(stream, extSeq);
+  const timestamp = timestampOf(at);
+  if (isNewest) store<u32>(stream, timestamp, STREAM_MAX_TIMESTAMP_AT);
+  count(stream, STREAM_RECEIVED_AT);
+  updateJitter(stream, timestamp, arrivalUs);
+  if (load<u32>(recordingAt(load<u32>(stream, STREAM_RECORDING_AT)), RECORDING_PAUSED_AT) != 0) {
+    count(stream, STREAM_PAUSED_AT);
+    return journal(stream, KIND_PAUSED, extSeq, arrivalUs, at, FIXED_HEADER_BYTES) ? STATUS_PAUSED : STATUS_DROPPED;
+  }
+  return journal(stream, KIND_RTP, extSeq, arrivalUs, at, bytes) ? STATUS_RECEIVED : STATUS_DROPPED;
+}
+
+/** The packet's extended sequence number; begins a new epoch where the packet cannot continue the present one. */
+function extend(stream: usize, at: usize, arrivalUs: u64): u32 {
+  const seq = sequenceOf(at);
+  const ssrc = ssrcOf(at);
+  if ((load<u32>(stream, STREAM_FLAGS_AT) & FLAG_STARTED) == 0 || ssrc != load<u32>(stream, STREAM_SSRC_AT)) {
+    return beginEpoch(stream, ssrc, seq);
+  }
+  const max = load<u32>(stream, STREAM_MAX_SEQ_AT);
+  const ahead: u32 = (seq - max) & 0xffff;
+  if (ahead < (MAX_DROPOUT_PACKETS as u32)) return max + ahead;
+  const behind: u32 = FIRST_CYCLE - ahead;
+  if (behind < (WINDOW_PACKETS as u32)) return max - behind;
+  if (ahead < 0x8000 && isOutage(stream, timestampOf(at), arrivalUs)) return max + ahead;
+  return beginEpoch(stream, ssrc, seq);
+}
+
+/**
+ * A.1 takes any jump beyond MAX_DROPOUT for a restart. Where the timestamp has gone on with the clock on the wall it was an
+ * outage of the network, and what is missing was lost.
+ */
+function isOutage(stream: usize, timestamp: u32, arrivalUs: u64): bool {
+  const rate = load<u32>(stream, STREAM_CLOCK_RATE_AT) as f64;
+  const elapsed = (arrivalUs - load<u64>(stream, STREAM_LAST_PACKET_US_AT)) as f64 * rate / 1e6;
+  const advanced = (timestamp - load<u32>(stream, STREAM_MAX_TIMESTAMP_AT)) as f64;
+  return abs(advanced - elapsed) < rate + elapsed / 10;
+}
+
+function beginEpoch(stream: usize, ssrc: u32, seq: u32): u32 {
+  const flags = load<u32>(stream, STREAM_FLAGS_AT);
+  if ((flags & FLAG_STARTED) != 0) {
+    const received = load<u32>(stream, STREAM_RECEIVED_AT);
+    store<u32>(stream, load<u32>(stream, STREAM_LOST_BEFORE_AT) + lostInEpoch(stream), STREAM_LOST_BEFORE_AT);
+    store<u32>(stream, load<u32>(stream, STREAM_RECEIVED_BEFORE_AT) + received, STREAM_RECEIVED_BEFORE_AT);
+    store<u32>(stream, load<u32>(stream, STREAM_EPOCH_AT) + 1, STREAM_EPOCH_AT);
+  }
+  store<u32>(stream, (flags | FLAG_STARTED) & ~FLAG_HAS_TRANSIT, STREAM_FLAGS_AT);
+  store<u32>(stream, ssrc, STREAM_SSRC_AT);
+  const extSeq = FIRST_CYCLE + seq;
+  store<u32>(stream, extSeq, STREAM_BASE_SEQ_AT);
+  store<u32>(stream, extSeq - 1, STREAM_MAX_SEQ_AT);
+  store<u32>(stream, 0, STREAM_RECEIVED_AT);
+  store<u32>(stream, 0, STREAM_JITTER_AT);
+  store<u32>(stream, 0, STREAM_EXPECTED_PRIOR_AT);
+  store<u32>(stream, 0, STREAM_RECEIVED_PRIOR_AT);
+  memory.fill(stream + STREAM_WINDOW_AT, 0, STREAM_WINDOW_BYTES);
+  return extSeq;
+}
+
+/** Expected minus received (A.3), of the present epoch. Reordered packets bring it down again. */
+export function lostInEpoch(stream: usize): u32 {
+  if ((load<u32>(stream, STREAM_FLAGS_AT) & FLAG_STARTED) == 0) return 0;
+  const expected = load<u32>(stream, STREAM_MAX_SEQ_AT) - load<u32>(stream, STREAM_BASE_SEQ_AT) + 1;
+  const received = load<u32>(stream, STREAM_RECEIVED_AT);
+  return expected > received ? expected - received : 0;
+}
+
+// The window is a ring of bits by extSeq; what lies further back than it reaches cannot be told to be a duplicate.
+
+// @ts-expect-error: decorator
+@inline
+function windowWord(stream: usize, extSeq: u32): usize {
+  return stream + STREAM_WINDOW_AT + (((extSeq & (WINDOW_PACKETS - 1)) >>> 5) << 2);
+}
+
+// @ts-expect-error: decorator
+@inline
+function windowBit(extSeq: u32): u32 {
+  return (1 as u32) << (extSeq & 31);
+}
+
+function isDuplicate(stream: usize, extSeq: u32): bool {
+  const max = load<u32>(stream, STREAM_MAX_SEQ_AT);
+  if (((extSeq - max) as i32) > 0 || max - extSeq >= (WINDOW_PACKETS as u32)) return false;
+  return (load<u32>(windowWord(stream, extSeq)) & windowBit(extSeq)) != 0;
+}
+
+/** Marks the packet as seen; true if it is the newest so far. */
+function advance(stream: usize, extSeq: u32): bool {
+  const max = load<u32>(stream, STREAM_MAX_SEQ_AT);
+  const isNewest = ((extSeq - max) as i32) > 0;
+  if (isNewest) {
+    clearWindow(stream, max + 1, extSeq - max);
+    store<u32>(stream, extSeq, STREAM_MAX_SEQ_AT);
+  } else if (extSeq < load<u32>(stream, STREAM_BASE_SEQ_AT)) store<u32>(stream, extSeq, STREAM_BASE_SEQ_AT);
+  if (!isNewest && max - extSeq >= (WINDOW_PACKETS as u32)) return false; // its bit stands for another packet by now
+  const word = windowWord(stream, extSeq);
+  store<u32>(word, load<u32>(word) | windowBit(extSeq));
+  return isNewest;
+}
+
+function clearWindow(stream: usize, from: u32, packets: u32): void {
+  if (packets >= (WINDOW_PACKETS as u32)) {
+    memory.fill(stream + STREAM_WINDOW_AT, 0, STREAM_WINDOW_BYTES);
+    return;
+  }
+  for (let i: u32 = 0; i < packets; i++) {
+    const word = windowWord(stream, from + i);
+    store<u32>(word, load<u32>(word) & ~windowBit(from + i));
+  }
+}
+
+/** A.8: J += (|D| - J) / 16, kept times 16 in integers. */
+function updateJitter(stream: usize, timestamp: u32, arrivalUs: u64): void {
+  const rate = load<u32>(stream, STREAM_CLOCK_RATE_AT) as u64;
+  const transit = ((arrivalUs * rate) / 1000000) as u32 - timestamp;
+  const flags = load<u32>(stream, STREAM_FLAGS_AT);
+  if ((flags & FLAG_HAS_TRANSIT) != 0) {
+    const d = (transit - load<u32>(stream, STREAM_TRANSIT_AT)) as i32;
+    const jitter = load<u32>(stream, STREAM_JITTER_AT);
+    store<u32>(stream, jitter + (d < 0 ? 0 - d : d) - ((jitter + 8) >>> 4), STREAM_JITTER_AT);
+  }
+  store<u32>(stream, flags | FLAG_HAS_TRANSIT, STREAM_FLAGS_AT);
+  store<u32>(stream, transit, STREAM_TRANSIT_AT);
+}

@@ -1,0 +1,66 @@
+/** A stream's place in lane memory, its counters, its source, and its way into the journal. */
+import {
+  FLAG_LEARN, KIND_DROPPED, LANE_AT, LANE_DROPPED_AT, SCRATCH_AT, SCRATCH_BYTES, STREAM_BYTES, STREAM_DROPPED_AT,
+  STREAM_EPOCH_AT, STREAM_FLAGS_AT, STREAM_INDEX_AT, STREAM_MAX_SEQ_AT, STREAM_RECORDING_AT, STREAM_REMOTE_AT,
+  STREAM_REMOTE_RTCP_PORT_AT, STREAM_REMOTE_RTP_PORT_AT, STREAM_UNDECLARED_DROPS_AT, STREAMS_AT,
+} from '../layout';
+import { appendRecord } from '../journal/blocks';
+
+// @ts-expect-error: decorator
+@inline
+export function streamAt(stream: u32): usize {
+  return STREAMS_AT + stream * STREAM_BYTES;
+}
+
+// @ts-expect-error: decorator
+@inline
+export function count(stream: usize, counter: usize): void {
+  store<u32>(stream + counter, load<u32>(stream + counter) + 1);
+}
+
+/** True if the datagram comes from the stream's source; a stream without one takes the first sender of RTP for it. */
+export function isFromSource(stream: usize, source: usize, port: u32, isRtcp: bool): bool {
+  const flags = load<u32>(stream, STREAM_FLAGS_AT);
+  if ((flags & FLAG_LEARN) != 0 && !isRtcp) {
+    v128.store(stream + STREAM_REMOTE_AT, v128.load(source));
+    store<u32>(stream, port, STREAM_REMOTE_RTP_PORT_AT);
+    store<u32>(stream, port + 1, STREAM_REMOTE_RTCP_PORT_AT);
+    store<u32>(stream, flags & ~FLAG_LEARN, STREAM_FLAGS_AT);
+    return true;
+  }
+  if (v128.any_true(v128.xor(v128.load(stream + STREAM_REMOTE_AT), v128.load(source)))) return false;
+  if (port == load<u32>(stream, STREAM_REMOTE_RTP_PORT_AT)) return true;
+  return isRtcp && port == load<u32>(stream, STREAM_REMOTE_RTCP_PORT_AT);
+}
+
+/** Puts a packet into the journal, after a declaration of those that did not get there before it. */
+export function journal(stream: usize, kind: u32, extSeq: u32, arrivalUs: u64, at: usize, bytes: u32): bool {
+  if (declareDrops(stream, arrivalUs)) {
+    const recording = load<u32>(stream, STREAM_RECORDING_AT);
+    const index = load<u32>(stream, STREAM_INDEX_AT);
+    if (appendRecord(recording, index, kind, extSeq, load<u32>(stream, STREAM_EPOCH_AT), arrivalUs, at, bytes)) return true;
+  }
+  drop(stream, 1);
+  return false;
+}
+
+/** Packets reached this machine and were lost here. */
+export function drop(stream: usize, packets: u32): void {
+  store<u32>(stream, load<u32>(stream, STREAM_DROPPED_AT) + packets, STREAM_DROPPED_AT);
+  store<u32>(stream, load<u32>(stream, STREAM_UNDECLARED_DROPS_AT) + packets, STREAM_UNDECLARED_DROPS_AT);
+  store<u64>(LANE_AT, load<u64>(LANE_AT, LANE_DROPPED_AT) + packets, LANE_DROPPED_AT);
+}
+
+/** False when there are drops to declare and no room to do it. */
+export function declareDrops(stream: usize, nowUs: u64): bool {
+  const drops = load<u32>(stream, STREAM_UNDECLARED_DROPS_AT);
+  if (drops == 0) return true;
+  const payload: usize = SCRATCH_AT + SCRATCH_BYTES - 8;
+  store<u32>(payload, drops);
+  const recording = load<u32>(stream, STREAM_RECORDING_AT);
+  const extSeq = load<u32>(stream, STREAM_MAX_SEQ_AT);
+  const epoch = load<u32>(stream, STREAM_EPOCH_AT);
+  if (!appendRecord(recording, load<u32>(stream, STREAM_INDEX_AT), KIND_DROPPED, extSeq, epoch, nowUs, payload, 4)) return false;
+  store<u32>(stream, 0, STREAM_UNDECLARED_DROPS_AT);
+  return true;
+}

@@ -1,0 +1,56 @@
+/** One instance of the WebAssembly media core over one lane memory. The same in a lane, offline and in benchmarks. */
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { createLaneMemory, LaneMemory } from './memory.ts';
+
+interface CoreExports {
+  initialise(): void;
+  process(packets: number): void;
+  note(recording: number, at: number, bytes: number, nowUs: bigint): number;
+  declareKernelDrops(stream: number, packets: number, nowUs: bigint): void;
+  declareStreamDrops(stream: number, nowUs: bigint): void;
+  flush(monoUs: bigint, wallUs: bigint): number;
+  receiverReport(stream: number, to: number, nowUs: bigint, cname: number, cnameBytes: number): number;
+  lost(stream: number): number;
+  crc32c(at: number, bytes: number): number;
+}
+
+let compiled: WebAssembly.Module | null = null;
+
+/** The core's code, compiled once per thread. */
+export function mediaModule(): WebAssembly.Module {
+  compiled ??= new WebAssembly.Module(readFileSync(fileURLToPath(import.meta.resolve('#media.wasm'))));
+  return compiled;
+}
+
+export class MediaCore {
+  readonly memory: LaneMemory;
+  readonly wasm: CoreExports;
+
+  /** Over fresh memory when none is given; a memory must have one core only at any time. */
+  constructor(memory: WebAssembly.Memory = createLaneMemory()) {
+    const instance = new WebAssembly.Instance(mediaModule(), { env: { memory } });
+    this.wasm = instance.exports as unknown as CoreExports;
+    this.memory = new LaneMemory(memory);
+    this.wasm.initialise();
+  }
+
+  /** False when the journal has no room for it now. @throws RangeError for a note that can never fit. */
+  note(recording: number, json: object, nowUs: bigint): boolean {
+    const bytes = Buffer.from(JSON.stringify(json));
+    if (bytes.length > this.memory.scratchBytes) throw new RangeError(`note of ${bytes.length} bytes is too long`);
+    return this.wasm.note(recording, this.memory.writeScratch(bytes), bytes.length, nowUs) === 1;
+  }
+
+  /** A receiver report with CNAME (RFC 3550 sections 6.4.2, 6.5.1); valid until the next use of the core. */
+  receiverReport(stream: number, nowUs: bigint, cname: Uint8Array): Uint8Array {
+    const at = this.memory.writeScratch(cname);
+    const to = (cname.length + 7) & ~7;
+    return this.memory.scratch(to, this.wasm.receiverReport(stream, at + to, nowUs, at, cname.length));
+  }
+
+  /** Blocks of everything journaled since the last flush; valid until the next. */
+  flush(monoUs: bigint, wallUs: bigint): Uint8Array {
+    return this.memory.blocks(this.wasm.flush(monoUs, wallUs));
+  }
+}

@@ -1,0 +1,280 @@
+/**
+ * The media engine: lanes, and recordings placed on them for life. It knows nothing of SIP: whoever uses it says which streams a
+ * recording has and where they come from.
+ */
+import { mkdirSync } from 'node:fs';
+import { randomInt } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import { addressBytes } from './address.ts';
+import type { StreamSetup } from './lane-protocol.ts';
+import { Lane, LaneError, LaneFull } from './lane.ts';
+import type { PacketTotals } from './memory.ts';
+import { NoPortLeft, PortLeases } from './ports.ts';
+import { uuidBytes } from './uuid.ts';
+
+/** An RTP payload type as the session description maps it (RFC 8866 section 6.6). `clockRate` in Hz. */
+export interface PayloadType {
+  payloadType: number;
+  encoding: string;
+  clockRate: number;
+  channels: number;
+  fmtp: string | null;
+}
+
+export interface EngineOptions {
+  /** One per core that is to be used; 1. */
+  lanes?: number;
+  /** Local IP address of the media sockets. */
+  address: string;
+  /** Both inclusive. */
+  ports: { lo: number; hi: number };
+  journalDir: string;
+  /** Take a stream's first sender for its source, whatever was signalled. */
+  learnSource?: boolean;
+  onEvent: (event: LaneEvent) => void;
+}
+
+export type LaneEvent =
+  | { type: 'journal-sealed'; lane: number; path: string }
+  | { type: 'disk-full'; lane: number; error: string | null }
+  | { type: 'disk-ok'; lane: number; error: string | null }
+  | { type: 'lane-restarted'; lane: number; error: string }
+  | { type: 'silent'; recordingId: string; forMs: number };
+
+export interface StreamOptions {
+  label: string;
+  channel: number;
+  payloadTypes: PayloadType[];
+  /** The signalled source; null: not known, the first sender becomes it. */
+  remote: { address: string; rtpPort: number; rtcpPort: number } | null;
+  rtcpMux: boolean;
+}
+
+/** Where a stream is received. */
+export interface StreamMedia {
+  index: number;
+  address: string;
+  rtpPort: number;
+  rtcpPort: number;
+}
+
+export interface StreamCounters {
+  index: number;
+  received: number;
+  invalid: number;
+  unauthorised: number;
+  duplicate: number;
+  dropped: number;
+}
+
+export interface LaneStats {
+  lane: number;
+  streams: number;
+  packets: PacketTotals;
+  journal: { queuedBytes: number; writtenBytes: number; lagMs: number };
+  /** 0 to 1. */
+  loopLoad: number;
+}
+
+const SILENCE_LOOK_EVERY_MS = 1_000;
+const PORT_TRIES = 64;
+const AUXILIARY = new Set(['CN', 'TELEPHONE-EVENT', 'RED']);
+const DEFAULT_CLOCK_RATE = 8000;
+
+export class MediaEngine {
+  readonly options: EngineOptions;
+  readonly ports: PortLeases;
+  readonly #lanes: Lane[] = [];
+  readonly #recordings = new Map<string, RecordingMedia>();
+  readonly #silenceTimer: NodeJS.Timeout;
+
+  private constructor(options: EngineOptions) {
+    this.options = options;
+    this.ports = new PortLeases(options.ports.lo, options.ports.hi);
+    this.#silenceTimer = setInterval(() => this.#lookForSilence(), SILENCE_LOOK_EVERY_MS);
+    this.#silenceTimer.unref();
+  }
+
+  static async start(options: EngineOptions): Promise<MediaEngine> {
+    addressBytes(options.address); // a wrong one is the caller's mistake: say so before anything runs
+    mkdirSync(options.journalDir, { recursive: true });
+    const engine = new MediaEngine(options);
+    for (let laneId = 0; laneId < (options.lanes ?? 1); laneId++) engine.#lanes.push(await engine.#startLane(laneId));
+    return engine;
+  }
+
+  /** @param id UUID. The recording is placed on the lane with the fewest streams, and stays there. */
+  async openRecording(id: string): Promise<RecordingMedia> {
+    const lane = this.#lanes.reduce((least, one) => (one.streamCount < least.streamCount ? one : least));
+    const slot = await lane.openRecording(uuidBytes(id));
+    const recording = new RecordingMedia(this, lane, id, slot, () => this.#recordings.delete(id));
+    this.#recordings.set(id, recording);
+    return recording;
+  }
+
+  /** Closes the lane's open journal segment; its path is told by `journal-sealed` before this resolves. */
+  async seal(lane: number): Promise<void> {
+    await this.#lanes[lane]?.seal();
+  }
+
+  stats(): { lanes: LaneStats[] } {
+    return {
+      lanes: this.#lanes.map((lane) => {
+        const { queuedBytes, writtenBytes, lagMs, loopLoad } = lane.memory.workerState;
+        const journal = { queuedBytes, writtenBytes, lagMs };
+        return { lane: lane.id, streams: lane.streamCount, packets: lane.memory.totals(), journal, loopLoad };
+      }),
+    };
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#silenceTimer);
+    for (const lane of this.#lanes) await lane.close();
+  }
+
+  #startLane(laneId: number): Promise<Lane> {
+    const { journalDir, onEvent } = this.options;
+    return Lane.start({
+      laneId,
+      journalDir,
+      onSealed: (path) => onEvent({ type: 'journal-sealed', lane: laneId, path }),
+      onJournalState: (full, error) => onEvent({ type: full ? 'disk-full' : 'disk-ok', lane: laneId, error }),
+      onRestarted: (error) => onEvent({ type: 'lane-restarted', lane: laneId, error: error.message }),
+    });
+  }
+
+  #lookForSilence(): void {
+    const nowUs = Number(process.hrtime.bigint() / 1000n);
+    for (const recording of this.#recordings.values()) {
+      const forMs = (nowUs - recording.lastPacketUs()) / 1000;
+      if (forMs >= SILENCE_LOOK_EVERY_MS) this.options.onEvent({ type: 'silent', recordingId: recording.id, forMs });
+    }
+  }
+}
+
+interface OpenStream {
+  slot: number;
+  setup: StreamSetup;
+}
+
+export class RecordingMedia {
+  readonly id: string;
+  readonly #engine: MediaEngine;
+  readonly #lane: Lane;
+  readonly #slot: number;
+  readonly #onClosed: () => void;
+  readonly #streams = new Map<number, OpenStream>();
+  readonly #openedUs = Number(process.hrtime.bigint() / 1000n);
+  #nextIndex = 0;
+
+  constructor(engine: MediaEngine, lane: Lane, id: string, slot: number, onClosed: () => void) {
+    this.id = id;
+    this.#engine = engine;
+    this.#lane = lane;
+    this.#slot = slot;
+    this.#onClosed = onClosed;
+  }
+
+  get lane(): number {
+    return this.#lane.id;
+  }
+
+  /** Rejects with NoPortLeft or LaneFull; nothing is open then. */
+  async addStream(options: StreamOptions): Promise<StreamMedia> {
+    const index = this.#nextIndex++;
+    const { ports, options: engine } = this.#engine;
+    for (let tries = 0; tries < PORT_TRIES; tries++) {
+      const rtpPort = ports.lease(Date.now());
+      const setup = this.#setup(index, options, rtpPort);
+      try {
+        const slot = await this.#lane.openStream(setup);
+        this.#streams.set(index, { slot, setup });
+        return { index, address: engine.address, rtpPort, rtcpPort: setup.rtcpPort ?? rtpPort };
+      } catch (error) {
+        ports.giveBack(rtpPort, Date.now());
+        if (!(error instanceof LaneError && error.code === 'EADDRINUSE')) throw error;
+      }
+    }
+    throw new NoPortLeft(`${PORT_TRIES} media ports in a row are in use by others: give the recorder a range of its own`);
+  }
+
+  /** A new source or other payload types for a stream that goes on, on the same ports. */
+  async updateStream(index: number, options: Omit<StreamOptions, 'channel'>): Promise<void> {
+    const stream = this.#stream(index);
+    const { rtpPort } = stream.setup;
+    stream.setup = { ...this.#setup(index, { ...options, channel: 0 }, rtpPort), ownSsrc: stream.setup.ownSsrc };
+    await this.#lane.updateStream(stream.slot, stream.setup);
+  }
+
+  async removeStream(index: number): Promise<void> {
+    const { slot, setup } = this.#stream(index);
+    this.#streams.delete(index);
+    await this.#lane.closeStream(slot);
+    this.#engine.ports.giveBack(setup.rtpPort, Date.now());
+  }
+
+  /** Packets are discarded from now on; each is accounted for in the journal without its payload. */
+  async pause(on: boolean): Promise<void> {
+    await this.#lane.pause(this.#slot, on);
+  }
+
+  /** A fact about the recording, kept in the journal in order with the packets. */
+  note(json: object): void {
+    this.#lane.note(this.#slot, json);
+  }
+
+  counters(): StreamCounters[] {
+    return [...this.#streams].map(([index, { slot }]) => {
+      const { lastPacketUs, ...counters } = this.#lane.memory.streamCounters(slot);
+      return { index, ...counters };
+    });
+  }
+
+  /** When the last packet of any stream came, monotonic; when it was opened if none has. */
+  lastPacketUs(): number {
+    const times = [...this.#streams.values()].map(({ slot }) => this.#lane.memory.streamCounters(slot).lastPacketUs);
+    return Math.max(this.#openedUs, ...times);
+  }
+
+  /** Closes all streams; resolves when everything is on the disk. */
+  async close(): Promise<void> {
+    for (const index of [...this.#streams.keys()]) {
+      await this.removeStream(index).catch(() => {}); // a dying lane: the ports come back all the same
+    }
+    for (let tries = 0; ; tries++) {
+      try {
+        await this.#lane.closeRecording(this.#slot);
+        return this.#onClosed();
+      } catch (error) {
+        if (tries === 10) throw error;
+        await delay(100); // the lane is being started again; what it had written is on the disk
+      }
+    }
+  }
+
+  #stream(index: number): OpenStream {
+    const stream = this.#streams.get(index);
+    if (!stream) throw new RangeError(`recording ${this.id} has no stream ${index}`);
+    return stream;
+  }
+
+  #setup(index: number, { payloadTypes, remote, rtcpMux }: StreamOptions, rtpPort: number): StreamSetup {
+    const { address, learnSource } = this.#engine.options;
+    const known = remote && !learnSource;
+    return {
+      recording: this.#slot,
+      index,
+      clockRate: payloadTypes.find((type) => !AUXILIARY.has(type.encoding))?.clockRate ?? DEFAULT_CLOCK_RATE,
+      ownSsrc: randomInt(1, 0xffff_ffff),
+      rtcpMux,
+      firstEpoch: 0,
+      remote: known ? { ...remote, address: addressBytes(remote.address) } : null,
+      address,
+      rtpPort,
+      rtcpPort: rtcpMux ? null : rtpPort + 1,
+      reportTo: remote ? { address: remote.address, port: rtcpMux ? remote.rtpPort : remote.rtcpPort } : null,
+    };
+  }
+}
+
+export { LaneFull };

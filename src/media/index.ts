@@ -1,0 +1,15 @@
+/** The media engine, to be embedded: `import … from 'doubletrack/media'`. */
+export {
+  type EngineOptions,
+  type LaneEvent,
+  LaneFull,
+  type LaneStats,
+  MediaEngine,
+  type PayloadType,
+  RecordingMedia,
+  type StreamCounters,
+  type StreamMedia,
+  type StreamOptions,
+} from './engine.ts';
+export { OfflineLane, OfflineRecording, type OfflineStreamOptions } from './offline-lane.ts';
+export { NoPortLeft } from './ports.ts';

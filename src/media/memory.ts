@@ -1,0 +1,187 @@
+/**
+ * Lane memory as TypeScript sees it: the only file of the media engine that reads the layout. Views are built once per memory.
+ */
+import * as layout from '../../assembly/layout.ts';
+
+const PAGE_BYTES = 65_536;
+
+export { BATCH_PACKETS, CHANNEL_RTCP, CHANNEL_RTP, MAX_RECORDINGS, MAX_STREAMS, SLOT_BYTES } from '../../assembly/layout.ts';
+
+/** Packet totals of a lane since it started. `lost` is as seen now; reordered packets bring it down again. */
+export interface PacketTotals {
+  received: number;
+  duplicate: number;
+  paused: number;
+  invalid: number;
+  unauthorised: number;
+  dropped: number;
+  rtcp: number;
+}
+
+export interface StreamState {
+  recording: number;
+  /** Number of the stream within its recording. */
+  index: number;
+  clockRate: number;
+  ownSsrc: number;
+  rtcpMux: boolean;
+  firstEpoch: number;
+  remote: { address: Uint8Array; rtpPort: number; rtcpPort: number } | null;
+}
+
+/** What the worker writes for others to read. */
+export interface WorkerState {
+  queuedBytes: number;
+  writtenBytes: number;
+  lagMs: number;
+  loopLoad: number;
+}
+
+export function createLaneMemory(): WebAssembly.Memory {
+  const pages = Math.ceil(layout.LANE_MEMORY_BYTES / PAGE_BYTES);
+  return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+}
+
+export class LaneMemory {
+  readonly #bytes: Uint8Array;
+  readonly #view: DataView;
+
+  constructor(memory: WebAssembly.Memory) {
+    this.#bytes = new Uint8Array(memory.buffer);
+    this.#view = new DataView(memory.buffer);
+  }
+
+  setLane(laneId: number, firstBlockSeq: bigint): void {
+    this.#view.setUint32(layout.LANE_AT + layout.LANE_ID_AT, laneId, true);
+    this.#view.setBigUint64(layout.LANE_AT + layout.LANE_BLOCK_SEQ_AT, firstBlockSeq, true);
+  }
+
+  totals(): PacketTotals {
+    const read = (at: number) => Number(this.#view.getBigUint64(layout.LANE_AT + at, true));
+    return {
+      received: read(layout.LANE_RECEIVED_AT),
+      duplicate: read(layout.LANE_DUPLICATE_AT),
+      paused: read(layout.LANE_PAUSED_AT),
+      invalid: read(layout.LANE_INVALID_AT),
+      unauthorised: read(layout.LANE_UNAUTHORISED_AT),
+      dropped: read(layout.LANE_DROPPED_AT),
+      rtcp: read(layout.LANE_RTCP_AT),
+    };
+  }
+
+  get workerState(): WorkerState {
+    const read = (at: number) => this.#view.getFloat64(layout.LANE_AT + at, true);
+    return {
+      queuedBytes: read(layout.LANE_JOURNAL_QUEUED_BYTES_AT),
+      writtenBytes: read(layout.LANE_JOURNAL_WRITTEN_BYTES_AT),
+      lagMs: read(layout.LANE_JOURNAL_LAG_MS_AT),
+      loopLoad: read(layout.LANE_LOOP_LOAD_AT),
+    };
+  }
+
+  set workerState(state: WorkerState) {
+    const write = (at: number, value: number) => this.#view.setFloat64(layout.LANE_AT + at, value, true);
+    write(layout.LANE_JOURNAL_QUEUED_BYTES_AT, state.queuedBytes);
+    write(layout.LANE_JOURNAL_WRITTEN_BYTES_AT, state.writtenBytes);
+    write(layout.LANE_JOURNAL_LAG_MS_AT, state.lagMs);
+    write(layout.LANE_LOOP_LOAD_AT, state.loopLoad);
+  }
+
+  openRecording(slot: number, id: Uint8Array): void {
+    const at = layout.RECORDINGS_AT + slot * layout.RECORDING_BYTES;
+    this.#bytes.fill(0, at, at + layout.RECORDING_BYTES);
+    this.#bytes.set(id, at + layout.RECORDING_ID_AT);
+  }
+
+  setPaused(slot: number, paused: boolean): void {
+    const at = layout.RECORDINGS_AT + slot * layout.RECORDING_BYTES;
+    this.#view.setUint32(at + layout.RECORDING_PAUSED_AT, paused ? 1 : 0, true);
+  }
+
+  openStream(slot: number, state: StreamState): void {
+    const at = this.#stream(slot);
+    this.#bytes.fill(0, at, at + layout.STREAM_BYTES);
+    this.#view.setUint32(at + layout.STREAM_RECORDING_AT, state.recording, true);
+    this.#view.setUint32(at + layout.STREAM_INDEX_AT, state.index, true);
+    this.#view.setUint32(at + layout.STREAM_OWN_SSRC_AT, state.ownSsrc, true);
+    this.#view.setUint32(at + layout.STREAM_EPOCH_AT, state.firstEpoch, true);
+    this.updateStream(slot, state);
+  }
+
+  updateStream(slot: number, state: StreamState): void {
+    const at = this.#stream(slot);
+    const { remote } = state;
+    const kept = this.#view.getUint32(at + layout.STREAM_FLAGS_AT, true) & (layout.FLAG_STARTED | layout.FLAG_HAS_TRANSIT);
+    const flags = layout.FLAG_OPEN | (remote ? 0 : layout.FLAG_LEARN) | (state.rtcpMux ? layout.FLAG_RTCP_MUX : 0);
+    this.#view.setUint32(at + layout.STREAM_FLAGS_AT, kept | flags, true);
+    this.#view.setUint32(at + layout.STREAM_CLOCK_RATE_AT, state.clockRate, true);
+    if (remote) this.#bytes.set(remote.address, at + layout.STREAM_REMOTE_AT);
+    this.#view.setUint32(at + layout.STREAM_REMOTE_RTP_PORT_AT, remote?.rtpPort ?? 0, true);
+    this.#view.setUint32(at + layout.STREAM_REMOTE_RTCP_PORT_AT, remote?.rtcpPort ?? 0, true);
+  }
+
+  closeStream(slot: number): void {
+    this.#view.setUint32(this.#stream(slot) + layout.STREAM_FLAGS_AT, 0, true);
+  }
+
+  streamCounters(slot: number): { received: number; invalid: number; unauthorised: number; duplicate: number; dropped: number; lastPacketUs: number } {
+    const at = this.#stream(slot);
+    const read = (offset: number) => this.#view.getUint32(at + offset, true);
+    return {
+      received: read(layout.STREAM_RECEIVED_AT) + read(layout.STREAM_RECEIVED_BEFORE_AT),
+      invalid: read(layout.STREAM_INVALID_AT),
+      unauthorised: read(layout.STREAM_UNAUTHORISED_AT),
+      duplicate: read(layout.STREAM_DUPLICATE_AT),
+      dropped: read(layout.STREAM_DROPPED_AT),
+      lastPacketUs: Number(this.#view.getBigUint64(at + layout.STREAM_LAST_PACKET_US_AT, true)),
+    };
+  }
+
+  /** Copies a datagram into slot `n` of the batch and describes it; longer ones are cut and will be refused as invalid. */
+  describe(n: number, stream: number, channel: number, packet: Uint8Array, source: Uint8Array, port: number, nowUs: bigint): void {
+    const offset = layout.SLOTS_AT + n * layout.SLOT_BYTES;
+    const length = packet.length > layout.SLOT_BYTES ? 0 : packet.length;
+    if (length > 0) this.#bytes.set(packet, offset);
+    const at = layout.DESCRIPTORS_AT + n * layout.DESCRIPTOR_BYTES;
+    this.#view.setUint32(at + layout.DESCRIPTOR_STREAM_AT, stream, true);
+    this.#view.setUint32(at + layout.DESCRIPTOR_OFFSET_AT, offset, true);
+    this.#view.setUint32(at + layout.DESCRIPTOR_LENGTH_AT, length, true);
+    this.#view.setUint32(at + layout.DESCRIPTOR_CHANNEL_AT, channel, true);
+    this.#bytes.set(source, at + layout.DESCRIPTOR_SOURCE_AT);
+    this.#view.setUint32(at + layout.DESCRIPTOR_SOURCE_PORT_AT, port, true);
+    this.#view.setBigUint64(at + layout.DESCRIPTOR_ARRIVAL_US_AT, nowUs, true);
+  }
+
+  /** Status of the n-th packet of the batch that was processed last. */
+  status(n: number): number {
+    return this.#view.getUint32(layout.DESCRIPTORS_AT + n * layout.DESCRIPTOR_BYTES + layout.DESCRIPTOR_STATUS_AT, true);
+  }
+
+  /** Room for notes and outgoing packets. The last eight bytes belong to the core. */
+  get scratchBytes(): number {
+    return layout.SCRATCH_BYTES - 8;
+  }
+
+  writeScratch(bytes: Uint8Array): number {
+    this.#bytes.set(bytes, layout.SCRATCH_AT);
+    return layout.SCRATCH_AT;
+  }
+
+  /** Where outgoing packets are built, behind `offset` bytes of input. */
+  scratch(offset: number, bytes: number): Uint8Array {
+    return this.#bytes.subarray(layout.SCRATCH_AT + offset, layout.SCRATCH_AT + offset + bytes);
+  }
+
+  get scratchAddress(): number {
+    return layout.SCRATCH_AT;
+  }
+
+  /** The blocks of the last flush: valid until the next. */
+  blocks(bytes: number): Uint8Array {
+    return this.#bytes.subarray(layout.BLOCKS_AT, layout.BLOCKS_AT + bytes);
+  }
+
+  #stream(slot: number): number {
+    return layout.STREAMS_AT + slot * layout.STREAM_BYTES;
+  }
+}

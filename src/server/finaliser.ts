@@ -1,0 +1,123 @@
+/**
+ * The way from the journal to the recording: sealed segments are demultiplexed into one packet file per recording,
+ * and the packet files of ended recordings are finalised. Both run as short tasks in a pool of their own, so that
+ * they cannot starve a lane.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import { Piscina } from 'piscina';
+import type { Recording } from '../store/recording.ts';
+
+export interface FinaliserOptions {
+  packetsDir: string;
+  recordingsDir: string;
+  threads: number;
+  keepPackets: boolean;
+  /** Close the lane's open segment; resolves once {@link Finaliser.sealed} has been told of it. */
+  seal: (lane: number) => Promise<void>;
+  onComplete: (recording: Recording) => void;
+  onFailed: (recordingId: string, error: Error) => void;
+  onSegmentFailed: (segment: string, error: Error) => void;
+}
+
+const WORKER = new URL(
+  import.meta.url.endsWith('.ts') ? '../recording/worker.ts' : '../recording/worker.js',
+  import.meta.url,
+);
+
+/** How long ended recordings wait for company before their lane's segment is closed for them. */
+const SEAL_EVERY_MS = 500;
+
+export class Finaliser {
+  readonly #options: FinaliserOptions;
+  readonly #pool: Piscina;
+  /** By lane: recordings that ended, the last packets of which may still be in the lane's open segment. */
+  readonly #ended = new Map<number, Set<string>>();
+  /** By lane: segments are demultiplexed in order, for packet files are appended to. */
+  readonly #demultiplexed = new Map<number, Promise<void>>();
+  readonly #running = new Set<Promise<void>>();
+  readonly #timer: NodeJS.Timeout;
+
+  constructor(options: FinaliserOptions) {
+    this.#options = options;
+    this.#pool = new Piscina({ filename: WORKER.href, minThreads: 1, maxThreads: options.threads });
+    this.#timer = setInterval(() => this.#closeSegments(), SEAL_EVERY_MS);
+  }
+
+  /** Recordings that wait, and tasks that run. */
+  get queueLength(): number {
+    let waiting = 0;
+    for (const ids of this.#ended.values()) waiting += ids.size;
+    return waiting + this.#running.size;
+  }
+
+  /** The recording is over and all its records are in the lane's journal. */
+  ended(recordingId: string, lane: number): void {
+    const ids = this.#ended.get(lane) ?? new Set();
+    ids.add(recordingId);
+    this.#ended.set(lane, ids);
+  }
+
+  /** The lane has closed a segment; segments come in the order in which they were written. */
+  sealed(lane: number, segment: string): void {
+    const before = this.#demultiplexed.get(lane) ?? Promise.resolve();
+    const after = before.then(async () => {
+      await this.demultiplex(segment).catch((error: Error) => this.#options.onSegmentFailed(segment, error));
+    });
+    this.#demultiplexed.set(lane, after);
+    this.#track(after);
+  }
+
+  /** @returns ids of the recordings that have packets in the segment, which is gone afterwards. */
+  async demultiplex(segment: string): Promise<string[]> {
+    return (await this.#pool.run({ do: 'demux', segment, packetsDir: this.#options.packetsDir })) as string[];
+  }
+
+  /** Makes the recording's files from its packet file. Failures go to `onFailed`; the packet file is kept then. */
+  finalise(recordingId: string): Promise<void> {
+    const { packetsDir, recordingsDir, keepPackets } = this.#options;
+    const task = { do: 'finalise', recordingId, packetsDir, recordingsDir, keepPackets };
+    const work = this.#pool.run(task).then(
+      (recording) => this.#options.onComplete(recording as Recording),
+      (error: Error) => this.#options.onFailed(recordingId, error),
+    );
+    this.#track(work);
+    return work;
+  }
+
+  /** Resolves when nothing waits or runs any more. */
+  async idle(): Promise<void> {
+    while (this.queueLength > 0) {
+      this.#closeSegments();
+      await Promise.race(this.#running);
+    }
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#pool.destroy();
+  }
+
+  #closeSegments(): void {
+    for (const [lane, ids] of this.#ended) {
+      this.#ended.delete(lane);
+      this.#track(this.#finaliseAll(lane, ids));
+    }
+  }
+
+  async #finaliseAll(lane: number, ids: Set<string>): Promise<void> {
+    try {
+      await this.#options.seal(lane);
+    } catch {
+      await delay(SEAL_EVERY_MS); // the lane is being started again
+      for (const id of ids) this.ended(id, lane);
+      return;
+    }
+    await this.#demultiplexed.get(lane);
+    for (const id of ids) void this.finalise(id);
+  }
+
+  #track(work: Promise<void>): void {
+    const tracked: Promise<void> = work.finally(() => this.#running.delete(tracked));
+    this.#running.add(tracked);
+  }
+}
