@@ -60,12 +60,14 @@ class Reader {
  * Memory is that of one piece per capture.
  *
  * @param sink gets the index of the capture in `paths` with each datagram
+ * @param between awaited before each further read, for work on what the sink has collected
  * @returns one summary per capture
  * @throws the file system's error when a file can't be opened or read
  */
 export async function mergeCaptures(
   paths: readonly string[],
   sink: (datagram: Datagram, timestampUs: number, capture: number) => void,
+  between?: () => Promise<void>,
 ): Promise<CaptureSummary[]> {
   const readers: Reader[] = [];
   try {
@@ -74,7 +76,11 @@ export async function mergeCaptures(
       let first = -1;
       let earliest: Arrived | null = null;
       for (const [i, reader] of readers.entries()) {
-        const next = reader.peekReady() ?? (await reader.peek());
+        let next: Arrived | null | undefined = reader.peekReady();
+        if (next === undefined) {
+          await between?.();
+          next = await reader.peek();
+        }
         if (next === null || (earliest !== null && next.timestampUs >= earliest.timestampUs)) continue;
         earliest = next;
         first = i;
