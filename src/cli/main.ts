@@ -8,6 +8,7 @@ import { Command, CommanderError } from 'commander';
 import { ListenRefused } from '../http/index.ts';
 import { ConfigError } from '../server/config.ts';
 import { register as registerCall } from './call.ts';
+import { register as registerExtract } from './extract.ts';
 import { register as registerReplay } from './replay.ts';
 import { register as registerServe } from './serve.ts';
 import { register as registerVerify } from './verify.ts';
@@ -16,7 +17,7 @@ const EXIT_FAILED = 1;
 const EXIT_WRONG_USE = 2;
 
 /** In the order of the help. */
-const COMMANDS = [registerServe, registerCall, registerVerify, registerReplay];
+const COMMANDS = [registerServe, registerCall, registerExtract, registerVerify, registerReplay];
 
 function version(): string {
   const file = findPackageJSON(import.meta.url);

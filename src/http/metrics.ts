@@ -15,13 +15,14 @@ export const PACKET_CLASSES = [
   'invalid',
   'unauthorised',
   'unauthenticated',
+  'rtcp',
 ] as const;
 export type PacketClass = (typeof PACKET_CLASSES)[number];
 
 /** How an attempt to record a call came out. */
 export type CallOutcome = 'recorded' | 'refused' | 'cancelled' | 'failed';
 
-/** What a lane says of itself at one moment; totals since the lane started. */
+/** What a lane says of itself at one moment; totals since the lane started. A class that it does not count is left out. */
 export interface LaneSnapshot {
   lane: number;
   streams: number;
@@ -84,7 +85,7 @@ function laneMetrics(registry: Registry, lanes: () => LaneSnapshot[]): void {
   const mostLost = new Map<number, number>();
   new Counter({
     name: 'doubletrack_packets_total',
-    help: 'RTP packets by what became of them',
+    help: 'Packets by what became of them',
     registers,
     labelNames: ['lane', 'class'],
     collect() {
@@ -93,7 +94,7 @@ function laneMetrics(registry: Registry, lanes: () => LaneSnapshot[]): void {
         mostLost.set(lane, Math.max(mostLost.get(lane) ?? 0, packets.lost ?? 0));
         for (const name of PACKET_CLASSES) {
           const total = name === 'lost' ? mostLost.get(lane) : packets[name];
-          this.inc({ lane, class: name }, total ?? 0);
+          if (packets[name] !== undefined) this.inc({ lane, class: name }, total);
         }
       }
     },

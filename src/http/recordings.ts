@@ -131,8 +131,15 @@ async function sendContent(
   return reply.send(content.stream(start, end));
 }
 
-export function registerRecordings(app: FastifyInstance, { catalogue, objects }: RecordingRoutes): void {
-  const tags = ['recordings'];
+export function registerRecordings(app: FastifyInstance, routes: RecordingRoutes): void {
+  registerFacts(app, routes);
+  registerAudio(app, routes);
+  registerManifest(app, routes);
+}
+
+const tags = ['recordings'];
+
+function registerFacts(app: FastifyInstance, { catalogue }: RecordingRoutes): void {
   app.get<{ Querystring: RecordingQuery }>(
     '/api/v1/recordings',
     {
@@ -161,7 +168,9 @@ export function registerRecordings(app: FastifyInstance, { catalogue, objects }:
     },
     async (request) => find(catalogue, request.params.id),
   );
+}
 
+function registerAudio(app: FastifyInstance, { catalogue, objects }: RecordingRoutes): void {
   const audio = {
     url: '/api/v1/recordings/:id/audio',
     handler: async (request: AudioRequest, reply: FastifyReply) => {
@@ -186,7 +195,9 @@ export function registerRecordings(app: FastifyInstance, { catalogue, objects }:
   };
   app.route({ ...audio, method: 'GET', exposeHeadRoute: false, schema: audioSchema });
   app.route({ ...audio, method: 'HEAD', schema: { ...audioSchema, hide: true } });
+}
 
+function registerManifest(app: FastifyInstance, { catalogue, objects }: RecordingRoutes): void {
   const manifest = {
     url: '/api/v1/recordings/:id/manifest',
     handler: async (request: FastifyRequest<{ Params: { id: string } }>, reply: FastifyReply) => {

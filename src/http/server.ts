@@ -2,6 +2,7 @@
  * The HTTP interface, put together: search and retrieval, control of running sessions, health, metrics, the OpenAPI
  * document and the page. It knows the catalogue, the objects and the sessions by their interfaces only.
  */
+import type { Duplex } from 'node:stream';
 import swagger from '@fastify/swagger';
 import fastify, {
   type FastifyBaseLogger,
@@ -97,6 +98,14 @@ class MethodsByPath {
   }
 }
 
+/** Bytes that are no HTTP request: no request and no reply, only the socket. */
+function answerNoHttp(error: Error, socket: Duplex): void {
+  if ((error as NodeJS.ErrnoException).code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
+  const body = JSON.stringify(new HttpProblem(400, 'this is no HTTP request that can be read').document);
+  const head = ['HTTP/1.1 400 Bad Request', `Content-Type: ${PROBLEM_MEDIA_TYPE}`, `Content-Length: ${body.length}`];
+  socket.end(`${head.join('\r\n')}\r\nConnection: close\r\n\r\n${body}`);
+}
+
 function registerErrors(app: FastifyInstance): void {
   const methods = new MethodsByPath();
   app.addHook('onRoute', (route) => methods.add(route.url, route.method));
@@ -180,13 +189,7 @@ export function createHttpServer(o: HttpServerOptions): FastifyInstance {
     frameworkErrors: (error, _request, reply) => {
       sendProblem(reply as FastifyReply, toDocument(error));
     },
-    clientErrorHandler: (error, socket) => {
-      if ((error as NodeJS.ErrnoException).code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
-      const body = JSON.stringify(new HttpProblem(400, 'this is no HTTP request that can be read').document);
-      socket.end(
-        `HTTP/1.1 400 Bad Request\r\nContent-Type: ${PROBLEM_MEDIA_TYPE}\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`,
-      );
-    },
+    clientErrorHandler: answerNoHttp,
   });
   // Bodies are JSON or nothing: a form on another site can send text, but not JSON.
   app.removeContentTypeParser('text/plain');
