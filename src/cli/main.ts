@@ -8,7 +8,8 @@ import { Command, CommanderError } from 'commander';
 import { ListenRefused } from '../http/index.ts';
 import { ConfigError } from '../server/config.ts';
 import { register as registerCall } from './call.ts';
-import { register as registerExtract } from './extract.ts';
+import { register as registerDemo, register as registerDemo, register as registerDemo } from './demo.ts';
+import { register as registerExtract, register as registerExtract } from './extract.ts';
 import { register as registerReplay } from './replay.ts';
 import { register as registerServe } from './serve.ts';
 import { register as registerVerify } from './verify.ts';
@@ -17,7 +18,7 @@ const EXIT_FAILED = 1;
 const EXIT_WRONG_USE = 2;
 
 /** In the order of the help. */
-const COMMANDS = [registerServe, registerCall, registerExtract, registerVerify, registerReplay];
+const COMMANDS = [registerServe, registerCall, registerExtract, registerVerify, registerReplay, registerDemo];
 
 function version(): string {
   const file = findPackageJSON(import.meta.url);
