@@ -1,0 +1,2 @@
+/** The dialog layer. */
+export { Dialog, type DialogStart } from './dialog.ts';

@@ -1,0 +1,33 @@
+/** The SIP stack of doubletrack: a user agent over UDP and TCP, as server and as client. */
+export { type InviteOptions, SipEndpoint, type SipEndpointOptions } from './endpoint.ts';
+export {
+  type CSeq,
+  type HeaderList,
+  type NameAddr,
+  type Parameters,
+  type Parsed,
+  parseMessage,
+  parseNameAddr,
+  parseSipUri,
+  type SipBody,
+  SipMessage,
+  SipRequest,
+  SipResponse,
+  type SipUri,
+  splitList,
+  unescapeUri,
+} from './message/index.ts';
+export {
+  type AnsweredInvite,
+  type IncomingInvite,
+  type OutgoingInvite,
+  type SessionEnd,
+  type SessionState,
+  type SipAnswer,
+  type SipContent,
+  SipFailure,
+  type SipLog,
+  type SipSession,
+  type SipSource,
+} from './session/index.ts';
+export type { ListenAddress, TransportName } from './transport/index.ts';

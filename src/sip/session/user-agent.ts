@@ -1,0 +1,348 @@
+/**
+ * The user agent core (RFC 3261 8, 13 to 15): takes messages from the transport, refuses what a user agent server must
+ * refuse, finds the session of what lies within a dialog, and makes new ones. No I/O and no clock of its own: `wire` has both,
+ * `deadlines.next` says when `advance` is due.
+ */
+import {
+  isUsableResponse,
+  type Parsed,
+  parseSipUri,
+  type RequestDraft,
+  requestFault,
+  type SipRequest,
+  type SipResponse,
+  writeRequest,
+} from '../message/index.ts';
+import {
+  type ClientUser,
+  DeadlineHeap,
+  type ServerTransaction,
+  TransactionLayer,
+  type TransactionUser,
+} from '../transaction/index.ts';
+import type { Flow, SendFailure, TransportName, Wire } from '../transport/flow.ts';
+import type { SentRequest, SessionHost } from './host.ts';
+import { IncomingInvite } from './incoming-invite.ts';
+import { findReplaced } from './replaces.ts';
+import type { SipSession } from './session.ts';
+import type { SipAnswer, UserAgentOptions } from './types.ts';
+import { contentRefusal, extensionRefusal, methodRefusal, type Refusal } from './uas-checks.ts';
+
+/** How long a peer that refused TCP is not asked again. */
+const STREAM_REFUSED_MS = 60_000;
+const MAX_REFUSED_PEERS = 1_024;
+
+/** What the application does with what arrives. */
+export interface UserAgentHandlers {
+  onInvite(invite: IncomingInvite): void;
+  onOptions(request: SipRequest): SipAnswer;
+  /** Before anything is kept of a new INVITE; non-null refuses it with 503. */
+  admit(): { retryAfterSec: number } | null;
+}
+
+export class UserAgent implements TransactionUser, SessionHost {
+  readonly options: UserAgentOptions;
+  readonly deadlines = new DeadlineHeap();
+  readonly layer: TransactionLayer;
+  readonly counters: Record<string, number> = {
+    requestsReceived: 0,
+    responsesReceived: 0,
+    malformed: 0,
+    garbage: 0,
+    refused: 0,
+    overload: 0,
+    invitesReceived: 0,
+  };
+  readonly #handlers: UserAgentHandlers;
+  readonly #sessions = new Map<string, SipSession>();
+  readonly #pendingInvites = new Map<string, IncomingInvite>();
+  readonly #initial = new Map<string, ServerTransaction>();
+  readonly #streamRefused = new Map<string, number>();
+
+  constructor(options: UserAgentOptions, wire: Wire, handlers: UserAgentHandlers) {
+    this.options = options;
+    this.#handlers = handlers;
+    this.layer = new TransactionLayer(wire, this.deadlines, this);
+  }
+
+  get sessionCount(): number {
+    return this.#sessions.size;
+  }
+
+  *sessions(): IterableIterator<SipSession> {
+    yield* this.#sessions.values();
+  }
+
+  /** INVITEs that the application has not answered yet. */
+  get unansweredInvites(): readonly IncomingInvite[] {
+    return [...this.#pendingInvites.values()];
+  }
+
+  /** Runs what is due at `now`. */
+  advance(now: number): void {
+    this.deadlines.run(now);
+  }
+
+  // Messages that arrive
+
+  /** One message from the transport. */
+  receive(parsed: Parsed, from: Flow): void {
+    if (parsed.kind === 'request') this.#receiveRequest(parsed.message, from);
+    else if (parsed.kind === 'response') {
+      this.counters.responsesReceived!++;
+      if (isUsableResponse(parsed.message)) this.layer.receiveResponse(parsed.message, from);
+      else this.counters.garbage!++;
+    } else if (parsed.kind === 'fault') this.#refuseMalformed(parsed.message, from, parsed.status, parsed.reason);
+    else if (parsed.kind === 'garbage') this.counters.garbage!++;
+  }
+
+  #refuseMalformed(request: SipRequest, from: Flow, status: number, reason: string): void {
+    this.counters.malformed!++;
+    this.layer.answerStateless(request, from, status, reason, [['Server', this.options.userAgent]]);
+  }
+
+  #receiveRequest(request: SipRequest, from: Flow): void {
+    this.counters.requestsReceived!++;
+    if (this.layer.absorb(request)) return;
+    const fault = requestFault(request);
+    if (fault) {
+      this.#refuseMalformed(request, from, fault.status, fault.reason);
+      return;
+    }
+    const refusal = methodRefusal(request, this.options) ?? this.#overload(request);
+    if (refusal) this.#refuse(request, from, refusal);
+    else if (request.method === 'CANCEL') this.#onCancel(request, from);
+    else if (request.toTag !== '' || request.method === 'ACK') this.layer.receiveRequest(request, from);
+    else this.#receiveInitial(request, from);
+  }
+
+  /** RFC 3261 21.5.4. Requests that end or acknowledge something are always welcome. */
+  #overload(request: SipRequest): Refusal | null {
+    const { method } = request;
+    if (method === 'ACK' || method === 'BYE' || method === 'CANCEL' || method === 'PRACK') return null;
+    const full = this.layer.servers.size >= this.options.maxTransactions;
+    const verdict = full ? { retryAfterSec: this.options.retryAfterSec } : null;
+    const turned = verdict ?? (method === 'INVITE' && request.toTag === '' ? this.#handlers.admit() : null);
+    if (!turned) return null;
+    this.counters.overload!++;
+    return { status: 503, reason: 'Service Unavailable', headers: [['Retry-After', String(turned.retryAfterSec)]] };
+  }
+
+  /** A request outside any dialog. What is refused here costs no state (8.2.7). */
+  #receiveInitial(request: SipRequest, from: Flow): void {
+    const refusal =
+      extensionRefusal(request, this.options) ?? this.#mergedRefusal(request) ?? contentRefusal(request, this.options);
+    if (refusal) this.#refuse(request, from, refusal);
+    else if (request.method === 'INVITE' || request.method === 'OPTIONS') this.layer.receiveRequest(request, from);
+    else this.#refuse(request, from, { status: 481, reason: 'Call/Transaction Does Not Exist', headers: [] });
+  }
+
+  /** RFC 3261 8.2.2.2: the same INVITE by another way. */
+  #mergedRefusal(request: SipRequest): Refusal | null {
+    const merged = request.method === 'INVITE' && this.#initial.has(mergeKey(request));
+    return merged ? { status: 482, reason: 'Loop Detected', headers: [] } : null;
+  }
+
+  #refuse(request: SipRequest, from: Flow, refusal: Refusal): void {
+    this.counters.refused!++;
+    const headers: [string, string][] = [['Server', this.options.userAgent], ...refusal.headers];
+    this.layer.answerStateless(request, from, refusal.status, refusal.reason, headers);
+  }
+
+  /** RFC 3261 9.2: the CANCEL gets its own 200; the INVITE a 487 unless it was answered before. */
+  #onCancel(cancel: SipRequest, from: Flow): void {
+    const target = this.layer.cancelled(cancel);
+    if (!target) {
+      this.#refuse(cancel, from, { status: 481, reason: 'Call/Transaction Does Not Exist', headers: [] });
+      return;
+    }
+    this.layer.answerStateless(cancel, from, 200, 'OK', [['Server', this.options.userAgent]]);
+    if (!target.answered) target.onCancel?.();
+  }
+
+  onRequest(request: SipRequest, transaction: ServerTransaction): void {
+    if (request.toTag === '') {
+      if (request.method === 'INVITE') this.#onInvite(request, transaction);
+      else this.reply(transaction, this.answerOptions(request));
+      return;
+    }
+    const session = this.#find(request.callId, request.toTag, request.fromTag);
+    const refusal = session ? extensionRefusal(request, this.options) : null;
+    if (!session) this.reply(transaction, { status: 481 });
+    else if (refusal) this.reply(transaction, refusal);
+    else if (request.method === 'BYE' && session.state === 'early') this.#endEarly(request, session, transaction);
+    else session.onRequest(request, transaction);
+  }
+
+  #endEarly(request: SipRequest, session: SipSession, transaction: ServerTransaction): void {
+    const invite = this.#pendingInvites.get(session.localTag);
+    session.onRequest(request, transaction);
+    invite?.endedEarly();
+  }
+
+  #onInvite(request: SipRequest, transaction: ServerTransaction): void {
+    this.counters.invitesReceived!++;
+    const replaced = findReplaced(request, (callId, toTag, fromTag) => this.#find(callId, toTag, fromTag));
+    if (replaced.refusal) {
+      this.reply(transaction, replaced.refusal);
+      return;
+    }
+    const key = mergeKey(request);
+    this.#initial.set(key, transaction);
+    transaction.onEnd = () => {
+      if (this.#initial.get(key) === transaction) this.#initial.delete(key);
+    };
+    const invite = new IncomingInvite(this, request, transaction, replaced.session);
+    try {
+      this.#handlers.onInvite(invite);
+    } catch (error) {
+      this.options.log.error({ err: error, callId: request.callId }, 'application handler failed');
+      invite.reject({ status: 500 });
+    }
+    if (invite.answered) return;
+    this.#pendingInvites.set(transaction.localTag, invite);
+    invite.startExpiry(() => this.#pendingInvites.delete(transaction.localTag));
+  }
+
+  onAck(request: SipRequest): void {
+    const session = this.#find(request.callId, request.toTag, request.fromTag);
+    if (session) session.onAckRequest(request);
+    else this.layer.counters.strayAcks!++;
+  }
+
+  /** A 2xx after its transaction has gone: the callee still waits for the ACK. */
+  onStrayResponse(response: SipResponse): void {
+    if (response.cseq.method !== 'INVITE' || response.status < 200 || response.status >= 300) return;
+    this.#find(response.callId, response.fromTag, response.toTag)?.acknowledgeAgain(response);
+  }
+
+  answerOptions(request: SipRequest): SipAnswer {
+    let answer: SipAnswer;
+    try {
+      answer = this.#handlers.onOptions(request);
+    } catch (error) {
+      this.options.log.error({ err: error, callId: request.callId }, 'application handler failed');
+      answer = { status: 500 };
+    }
+    const headers: [string, string][] = [
+      ['Allow', this.options.allow.join(', ')],
+      ['Accept', this.options.accept.join(', ')],
+      ['Supported', this.options.supported.join(', ')],
+    ];
+    return { ...answer, headers: [...headers, ...(answer.headers ?? [])] };
+  }
+
+  // Services for sessions
+
+  reply(transaction: ServerTransaction, answer: SipAnswer): void {
+    const headers: [string, string][] = [['Server', this.options.userAgent], ...(answer.headers ?? [])];
+    if (answer.status === 415 && !headers.some(([name]) => name.toLowerCase() === 'accept')) {
+      headers.push(['Accept', this.options.accept.join(', ')]);
+    }
+    transaction.respond({ status: answer.status, reason: answer.reason, headers, body: answer.body });
+  }
+
+  contact(to: Flow): string {
+    const { host, port } = this.layer.wire.local(to);
+    const user = this.options.contactUser === '' ? '' : `${this.options.contactUser}@`;
+    const transport = to.transport === 'udp' ? '' : `;transport=${to.transport}`;
+    return [`<sip:${user}${host}:${port}${transport}>`, ...this.options.contactParams].join(';');
+  }
+
+  capabilities(): [string, string][] {
+    return [
+      ['User-Agent', this.options.userAgent],
+      ['Allow', this.options.allow.join(', ')],
+      ['Supported', this.options.supported.join(', ')],
+      ['Accept', this.options.accept.join(', ')],
+    ];
+  }
+
+  /**
+   * Next hop by the URI's host, port and transport (RFC 3263 without NAPTR and SRV). Without a transport parameter the
+   * transport of the known flow is kept, and a connection is used again where it leads to the same address.
+   */
+  route(uri: string, known: Flow | null): Flow {
+    const parsed = parseSipUri(uri);
+    const wanted = parsed.params.get('transport')?.toLowerCase();
+    const named: TransportName | null = wanted === 'udp' || wanted === 'tcp' ? wanted : null;
+    const transport = named ?? known?.transport ?? this.options.transports[0] ?? 'udp';
+    const address = parsed.params.get('maddr') ?? parsed.host;
+    const connection = known && known.transport === transport && known.address === address ? known.connection : 0;
+    return { transport, address, port: parsed.port || 5060, connection };
+  }
+
+  send(draft: RequestDraft, to: Flow, user: ClientUser): SentRequest {
+    if (!this.#needsStream(draft, to)) return { transaction: this.layer.request(draft, to, user) };
+    const stream: Flow = { ...to, transport: 'tcp', connection: 0 };
+    let responded = false;
+    const sent: Partial<SentRequest> = {};
+    sent.transaction = this.layer.request(draft, stream, {
+      onResponse: (response) => {
+        responded = true;
+        user.onResponse(response);
+      },
+      onFailure: (cause) => {
+        if (responded || cause === 'timeout') user.onFailure(cause);
+        else {
+          this.#noteRefused(to, cause);
+          sent.transaction = this.layer.request(draft, to, user);
+        }
+      },
+    });
+    return sent as SentRequest;
+  }
+
+  /** RFC 3261 18.1.1: too large for a datagram, unless the peer was found not to take TCP. */
+  #needsStream(draft: RequestDraft, to: Flow): boolean {
+    if (to.transport !== 'udp' || !this.options.transports.includes('tcp')) return false;
+    const limit = this.options.datagramRequestBytes;
+    const body = draft.body?.content.length ?? 0;
+    // Only a large one is worth measuring exactly: heads stay far below the rest of the limit.
+    if (body + 900 <= limit && draft.headers.length <= 16) return false;
+    if (writeRequest(draft, this.layer.via(to, 'z9hG4bK000000000000000000000000')).length <= limit) return false;
+    return (this.#streamRefused.get(peerKey(to)) ?? 0) <= this.layer.wire.now();
+  }
+
+  #noteRefused(to: Flow, _cause: SendFailure): void {
+    if (this.#streamRefused.size >= MAX_REFUSED_PEERS) this.#streamRefused.clear();
+    this.#streamRefused.set(peerKey(to), this.layer.wire.now() + STREAM_REFUSED_MS);
+  }
+
+  remember(session: SipSession): void {
+    this.#sessions.set(sessionKey(session.callId, session.localTag, session.remoteTag), session);
+  }
+
+  forget(session: SipSession): void {
+    this.#sessions.delete(sessionKey(session.callId, session.localTag, session.remoteTag));
+  }
+
+  #find(callId: string, localTag: string, remoteTag: string): SipSession | undefined {
+    return this.#sessions.get(sessionKey(callId, localTag, remoteTag));
+  }
+
+  /** Sizes of all tables, for metrics and leak tests. */
+  stats(): Record<string, number> {
+    return {
+      ...this.counters,
+      ...this.layer.counters,
+      sessions: this.#sessions.size,
+      unansweredInvites: this.#pendingInvites.size,
+      serverTransactions: this.layer.servers.size,
+      clientTransactions: this.layer.clients.size,
+      deadlines: this.deadlines.size,
+    };
+  }
+}
+
+function sessionKey(callId: string, localTag: string, remoteTag: string): string {
+  return `${localTag}|${remoteTag}|${callId}`;
+}
+
+function mergeKey(request: SipRequest): string {
+  return `${request.callId}|${request.fromTag}|${request.cseq.number}`;
+}
+
+function peerKey(to: Flow): string {
+  return `${to.address}:${to.port}`;
+}

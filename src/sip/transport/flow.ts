@@ -1,0 +1,43 @@
+/** Addresses and the two directions of the transport, as the layers above see them (RFC 3261 18). */
+
+/** Transports that can be listened on. TLS has its place here and comes later. */
+export type TransportName = 'udp' | 'tcp';
+
+/** A place to listen on. Port 0 lets the system choose. */
+export interface ListenAddress {
+  transport: TransportName;
+  host: string;
+  port: number;
+}
+
+/** Where a message came from, or where one should go. */
+export interface Flow {
+  transport: TransportName;
+  /** IP address, or a host name when it is to be resolved first. */
+  address: string;
+  port: number;
+  /** The stream connection it came by; 0 when there is none (UDP) or any will do. */
+  connection: number;
+}
+
+/** Why bytes could not be sent. `refused` says that nobody listens there. */
+export type SendFailure = 'refused' | 'unreachable' | 'timeout' | 'closed';
+
+/** The world as the user agent core sees it: a clock, entropy and a way out. */
+export interface Wire {
+  /** Monotonic milliseconds. */
+  now(): number;
+  /** `count` random bytes as hexadecimal text, from a cryptographic source outside tests. */
+  randomHex(count: number): string;
+  /** Sends; failures, also late ones, come back by the callback, at most once. */
+  send(bytes: Buffer, to: Flow, onFailure?: (failure: SendFailure) => void): void;
+  /** Own host and port as the peer at `to` should see them, for Via and Contact. */
+  local(to: Flow): { host: string; port: number };
+  /** Asks whether anyone listens on a silent UDP peer; the callback is called only when nobody does. */
+  probe?(to: Flow, onFailure: (failure: SendFailure) => void): void;
+}
+
+/** RFC 3261 18: whether the transport itself delivers, so that nothing is retransmitted. */
+export function isReliable(transport: TransportName): boolean {
+  return transport !== 'udp';
+}
