@@ -3,33 +3,66 @@
  * The format stands in ../layout.ts. A full staging region refuses the record: the caller counts it as dropped.
  */
 import {
-  BLOCK_BYTES_AT, BLOCK_CRC_AT, BLOCK_HEADER_BYTES, BLOCK_LANE_AT, BLOCK_MAGIC, BLOCK_MAGIC_AT, BLOCK_MONO_US_AT,
-  BLOCK_RECORD_COUNT_AT, BLOCK_RECORDING_ID_AT, BLOCK_SEQ_AT, BLOCK_WALL_US_AT, BLOCKS_AT, LANE_AT, LANE_BLOCK_SEQ_AT,
-  LANE_DIRTY_HEAD_AT, LANE_DIRTY_TAIL_AT, LANE_ID_AT, LANE_STAGED_BYTES_AT, RECORD_ARRIVAL_US_AT, RECORD_EPOCH_AT,
-  RECORD_EXT_SEQ_AT, RECORD_FLAGS_AT, RECORD_HEADER_BYTES, RECORD_KIND_AT, RECORD_PAYLOAD_BYTES_AT, RECORD_STREAM_AT,
-  RECORDING_BYTES, RECORDING_COUNT_AT, RECORDING_HEAD_AT, RECORDING_ID_AT, RECORDING_NEXT_DIRTY_AT,
-  RECORDING_STAGED_BYTES_AT, RECORDING_TAIL_AT, RECORDINGS_AT, STAGING_AT, STAGING_BYTES,
+  BLOCK_BYTES_AT,
+  BLOCK_CRC_AT,
+  BLOCK_HEADER_BYTES,
+  BLOCK_LANE_AT,
+  BLOCK_MAGIC,
+  BLOCK_MAGIC_AT,
+  BLOCK_MONO_US_AT,
+  BLOCK_RECORD_COUNT_AT,
+  BLOCK_RECORDING_ID_AT,
+  BLOCK_SEQ_AT,
+  BLOCK_WALL_US_AT,
+  BLOCKS_AT,
+  LANE_AT,
+  LANE_BLOCK_SEQ_AT,
+  LANE_DIRTY_HEAD_AT,
+  LANE_DIRTY_TAIL_AT,
+  LANE_ID_AT,
+  LANE_STAGED_BYTES_AT,
+  RECORD_ARRIVAL_US_AT,
+  RECORD_EPOCH_AT,
+  RECORD_EXT_SEQ_AT,
+  RECORD_FLAGS_AT,
+  RECORD_HEADER_BYTES,
+  RECORD_KIND_AT,
+  RECORD_PAYLOAD_BYTES_AT,
+  RECORD_STREAM_AT,
+  RECORDING_BYTES,
+  RECORDING_COUNT_AT,
+  RECORDING_HEAD_AT,
+  RECORDING_ID_AT,
+  RECORDING_NEXT_DIRTY_AT,
+  RECORDING_STAGED_BYTES_AT,
+  RECORDING_TAIL_AT,
+  RECORDINGS_AT,
+  STAGING_AT,
+  STAGING_BYTES,
 } from '../layout';
 import { crc32c } from './crc32c';
 
 /** In front of each staged record: address of the recording's next one, 0 at the end. */
 const LINK_BYTES: u32 = 8;
 
-// @ts-expect-error: decorator
-@inline
 export function recordingAt(recording: u32): usize {
   return RECORDINGS_AT + recording * RECORDING_BYTES;
 }
 
-// @ts-expect-error: decorator
-@inline
 export function recordBytes(payloadBytes: u32): u32 {
   return RECORD_HEADER_BYTES + ((payloadBytes + 7) & ~7);
 }
 
 /** Chains a record to its recording; false when the staging region is full. */
 export function appendRecord(
-  recording: u32, stream: u32, kind: u32, extSeq: u32, epoch: u32, arrivalUs: u64, payload: usize, payloadBytes: u32,
+  recording: u32,
+  stream: u32,
+  kind: u32,
+  extSeq: u32,
+  epoch: u32,
+  arrivalUs: u64,
+  payload: usize,
+  payloadBytes: u32,
 ): bool {
   const bytes = recordBytes(payloadBytes);
   const staged = load<u32>(LANE_AT, LANE_STAGED_BYTES_AT);

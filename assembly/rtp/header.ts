@@ -12,20 +12,14 @@
 
 export const FIXED_HEADER_BYTES: u32 = 12;
 
-// @ts-expect-error: decorator
-@inline
 export function sequenceOf(at: usize): u32 {
   return bswap<u16>(load<u16>(at, 2));
 }
 
-// @ts-expect-error: decorator
-@inline
 export function timestampOf(at: usize): u32 {
   return bswap<u32>(load<u32>(at, 4));
 }
 
-// @ts-expect-error: decorator
-@inline
 export function ssrcOf(at: usize): u32 {
   return bswap<u32>(load<u32>(at, 8));
 }
@@ -52,8 +46,6 @@ export function payloadBytes(at: usize, bytes: u32): i32 {
 }
 
 /** RTP and RTCP on one port are told apart by the second byte (RFC 5761 section 4). */
-// @ts-expect-error: decorator
-@inline
 export function looksLikeRtcp(at: usize, bytes: u32): bool {
   if (bytes < 8) return false;
   const type = load<u8>(at, 1);

@@ -5,15 +5,44 @@
  * There is no probation: the source was signalled, and a recorder must not lose its first packet. The first packet of an epoch
  * gets 0x10000 + its sequence number, so that those which it has overtaken have a positive number too.
  */
-import {
-  FLAG_HAS_TRANSIT, FLAG_STARTED, KIND_DUPLICATE, KIND_PAUSED, KIND_RTP, MAX_DROPOUT_PACKETS, RECORDING_PAUSED_AT,
-  STATUS_DROPPED, STATUS_DUPLICATE, STATUS_INVALID, STATUS_PAUSED, STATUS_RECEIVED, STREAM_BASE_SEQ_AT,
-  STREAM_CLOCK_RATE_AT, STREAM_DUPLICATE_AT, STREAM_EPOCH_AT, STREAM_EXPECTED_PRIOR_AT, STREAM_FLAGS_AT,
-  STREAM_INVALID_AT, STREAM_JITTER_AT, STREAM_LAST_PACKET_US_AT, STREAM_LOST_BEFORE_AT, STREAM_MAX_SEQ_AT,
-  STREAM_MAX_TIMESTAMP_AT, STREAM_PAUSED_AT, STREAM_RECEIVED_AT, STREAM_RECEIVED_BEFORE_AT, STREAM_RECEIVED_PRIOR_AT,
-  STREAM_RECORDING_AT, STREAM_SSRC_AT, STREAM_TRANSIT_AT, STREAM_WINDOW_AT, STREAM_WINDOW_BYTES, WINDOW_PACKETS,
-} from '../layout';
+
 import { recordingAt } from '../journal/blocks';
+import {
+  FLAG_HAS_TRANSIT,
+  FLAG_STARTED,
+  KIND_DUPLICATE,
+  KIND_PAUSED,
+  KIND_RTP,
+  MAX_DROPOUT_PACKETS,
+  RECORDING_PAUSED_AT,
+  STATUS_DROPPED,
+  STATUS_DUPLICATE,
+  STATUS_INVALID,
+  STATUS_PAUSED,
+  STATUS_RECEIVED,
+  STREAM_BASE_SEQ_AT,
+  STREAM_CLOCK_RATE_AT,
+  STREAM_DUPLICATE_AT,
+  STREAM_EPOCH_AT,
+  STREAM_EXPECTED_PRIOR_AT,
+  STREAM_FLAGS_AT,
+  STREAM_INVALID_AT,
+  STREAM_JITTER_AT,
+  STREAM_LAST_PACKET_US_AT,
+  STREAM_LOST_BEFORE_AT,
+  STREAM_MAX_SEQ_AT,
+  STREAM_MAX_TIMESTAMP_AT,
+  STREAM_PAUSED_AT,
+  STREAM_RECEIVED_AT,
+  STREAM_RECEIVED_BEFORE_AT,
+  STREAM_RECEIVED_PRIOR_AT,
+  STREAM_RECORDING_AT,
+  STREAM_SSRC_AT,
+  STREAM_TRANSIT_AT,
+  STREAM_WINDOW_AT,
+  STREAM_WINDOW_BYTES,
+  WINDOW_PACKETS,
+} from '../layout';
 import { FIXED_HEADER_BYTES, payloadBytes, sequenceOf, ssrcOf, timestampOf } from './header';
 import { count, journal } from './stream';
 
@@ -28,7 +57,9 @@ export function receiveRtp(stream: usize, at: usize, bytes: u32, arrivalUs: u64)
   store<u64>(stream, arrivalUs, STREAM_LAST_PACKET_US_AT);
   if (isDuplicate(stream, extSeq)) {
     count(stream, STREAM_DUPLICATE_AT);
-    return journal(stream, KIND_DUPLICATE, extSeq, arrivalUs, at, FIXED_HEADER_BYTES) ? STATUS_DUPLICATE : STATUS_DROPPED;
+    return journal(stream, KIND_DUPLICATE, extSeq, arrivalUs, at, FIXED_HEADER_BYTES)
+      ? STATUS_DUPLICATE
+      : STATUS_DROPPED;
   }
   const isNewest = advance(stream, extSeq);
   const timestamp = timestampOf(at);
@@ -64,7 +95,7 @@ function extend(stream: usize, at: usize, arrivalUs: u64): u32 {
  */
 function isOutage(stream: usize, timestamp: u32, arrivalUs: u64): bool {
   const rate = load<u32>(stream, STREAM_CLOCK_RATE_AT) as f64;
-  const elapsed = (arrivalUs - load<u64>(stream, STREAM_LAST_PACKET_US_AT)) as f64 * rate / 1e6;
+  const elapsed = (((arrivalUs - load<u64>(stream, STREAM_LAST_PACKET_US_AT)) as f64) * rate) / 1e6;
   const advanced = (timestamp - load<u32>(stream, STREAM_MAX_TIMESTAMP_AT)) as f64;
   return abs(advanced - elapsed) < rate + elapsed / 10;
 }
@@ -100,14 +131,10 @@ export function lostInEpoch(stream: usize): u32 {
 
 // The window is a ring of bits by extSeq; what lies further back than it reaches cannot be told to be a duplicate.
 
-// @ts-expect-error: decorator
-@inline
 function windowWord(stream: usize, extSeq: u32): usize {
   return stream + STREAM_WINDOW_AT + (((extSeq & (WINDOW_PACKETS - 1)) >>> 5) << 2);
 }
 
-// @ts-expect-error: decorator
-@inline
 function windowBit(extSeq: u32): u32 {
   return (1 as u32) << (extSeq & 31);
 }
@@ -146,7 +173,7 @@ function clearWindow(stream: usize, from: u32, packets: u32): void {
 /** A.8: J += (|D| - J) / 16, kept times 16 in integers. */
 function updateJitter(stream: usize, timestamp: u32, arrivalUs: u64): void {
   const rate = load<u32>(stream, STREAM_CLOCK_RATE_AT) as u64;
-  const transit = ((arrivalUs * rate) / 1000000) as u32 - timestamp;
+  const transit = (((arrivalUs * rate) / 1000000) as u32) - timestamp;
   const flags = load<u32>(stream, STREAM_FLAGS_AT);
   if ((flags & FLAG_HAS_TRANSIT) != 0) {
     const d = (transit - load<u32>(stream, STREAM_TRANSIT_AT)) as i32;

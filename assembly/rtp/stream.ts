@@ -1,19 +1,31 @@
 /** A stream's place in lane memory, its counters, its source, and its way into the journal. */
-import {
-  FLAG_LEARN, KIND_DROPPED, LANE_AT, LANE_DROPPED_AT, SCRATCH_AT, SCRATCH_BYTES, STREAM_BYTES, STREAM_DROPPED_AT,
-  STREAM_EPOCH_AT, STREAM_FLAGS_AT, STREAM_INDEX_AT, STREAM_MAX_SEQ_AT, STREAM_RECORDING_AT, STREAM_REMOTE_AT,
-  STREAM_REMOTE_RTCP_PORT_AT, STREAM_REMOTE_RTP_PORT_AT, STREAM_UNDECLARED_DROPS_AT, STREAMS_AT,
-} from '../layout';
-import { appendRecord } from '../journal/blocks';
 
-// @ts-expect-error: decorator
-@inline
+import { appendRecord } from '../journal/blocks';
+import {
+  FLAG_LEARN,
+  KIND_DROPPED,
+  LANE_AT,
+  LANE_DROPPED_AT,
+  SCRATCH_AT,
+  SCRATCH_BYTES,
+  STREAM_BYTES,
+  STREAM_DROPPED_AT,
+  STREAM_EPOCH_AT,
+  STREAM_FLAGS_AT,
+  STREAM_INDEX_AT,
+  STREAM_MAX_SEQ_AT,
+  STREAM_RECORDING_AT,
+  STREAM_REMOTE_AT,
+  STREAM_REMOTE_RTCP_PORT_AT,
+  STREAM_REMOTE_RTP_PORT_AT,
+  STREAM_UNDECLARED_DROPS_AT,
+  STREAMS_AT,
+} from '../layout';
+
 export function streamAt(stream: u32): usize {
   return STREAMS_AT + stream * STREAM_BYTES;
 }
 
-// @ts-expect-error: decorator
-@inline
 export function count(stream: usize, counter: usize): void {
   store<u32>(stream + counter, load<u32>(stream + counter) + 1);
 }
@@ -38,7 +50,8 @@ export function journal(stream: usize, kind: u32, extSeq: u32, arrivalUs: u64, a
   if (declareDrops(stream, arrivalUs)) {
     const recording = load<u32>(stream, STREAM_RECORDING_AT);
     const index = load<u32>(stream, STREAM_INDEX_AT);
-    if (appendRecord(recording, index, kind, extSeq, load<u32>(stream, STREAM_EPOCH_AT), arrivalUs, at, bytes)) return true;
+    if (appendRecord(recording, index, kind, extSeq, load<u32>(stream, STREAM_EPOCH_AT), arrivalUs, at, bytes))
+      return true;
   }
   drop(stream, 1);
   return false;
@@ -60,7 +73,8 @@ export function declareDrops(stream: usize, nowUs: u64): bool {
   const recording = load<u32>(stream, STREAM_RECORDING_AT);
   const extSeq = load<u32>(stream, STREAM_MAX_SEQ_AT);
   const epoch = load<u32>(stream, STREAM_EPOCH_AT);
-  if (!appendRecord(recording, load<u32>(stream, STREAM_INDEX_AT), KIND_DROPPED, extSeq, epoch, nowUs, payload, 4)) return false;
+  if (!appendRecord(recording, load<u32>(stream, STREAM_INDEX_AT), KIND_DROPPED, extSeq, epoch, nowUs, payload, 4))
+    return false;
   store<u32>(stream, 0, STREAM_UNDECLARED_DROPS_AT);
   return true;
 }

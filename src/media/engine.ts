@@ -2,12 +2,13 @@
  * The media engine: lanes, and recordings placed on them for life. It knows nothing of SIP: whoever uses it says which streams a
  * recording has and where they come from.
  */
-import { mkdirSync } from 'node:fs';
+
 import { randomInt } from 'node:crypto';
+import { mkdirSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { addressBytes } from './address.ts';
-import type { StreamSetup } from './lane-protocol.ts';
 import { Lane, LaneError, LaneFull } from './lane.ts';
+import type { StreamSetup } from './lane-protocol.ts';
 import type { PacketTotals } from './memory.ts';
 import { NoPortLeft, PortLeases } from './ports.ts';
 import { uuidBytes } from './uuid.ts';
@@ -195,7 +196,9 @@ export class RecordingMedia {
         if (!(error instanceof LaneError && error.code === 'EADDRINUSE')) throw error;
       }
     }
-    throw new NoPortLeft(`${PORT_TRIES} media ports in a row are in use by others: give the recorder a range of its own`);
+    throw new NoPortLeft(
+      `${PORT_TRIES} media ports in a row are in use by others: give the recorder a range of its own`,
+    );
   }
 
   /** A new source or other payload types for a stream that goes on, on the same ports. */

@@ -198,11 +198,13 @@ export class Lane {
 
   #onDeath(error: Error, livedMs: number): void {
     if (this.#closing) return;
-    for (const { reject } of this.#waiting.values()) reject(new LaneError('LANE_DIED', `the lane died: ${error.message}`));
+    for (const { reject } of this.#waiting.values())
+      reject(new LaneError('LANE_DIED', `the lane died: ${error.message}`));
     this.#waiting.clear();
     this.#deaths = livedMs < LONG_LIFE_MS ? this.#deaths + 1 : 1;
     if (this.#life === 0 && livedMs < 1000 && this.#recordings.size === 0) return; // start() tells its caller
-    if (this.#deaths > MAX_DEATHS_IN_A_ROW) return this.#options.onJournalState(true, `lane ${this.id} keeps dying: ${error.message}`);
+    if (this.#deaths > MAX_DEATHS_IN_A_ROW)
+      return this.#options.onJournalState(true, `lane ${this.id} keeps dying: ${error.message}`);
     this.#life += 1;
     void this.#run().then(
       () => this.#reopen(error),

@@ -5,7 +5,14 @@ import * as layout from '../../assembly/layout.ts';
 
 const PAGE_BYTES = 65_536;
 
-export { BATCH_PACKETS, CHANNEL_RTCP, CHANNEL_RTP, MAX_RECORDINGS, MAX_STREAMS, SLOT_BYTES } from '../../assembly/layout.ts';
+export {
+  BATCH_PACKETS,
+  CHANNEL_RTCP,
+  CHANNEL_RTP,
+  MAX_RECORDINGS,
+  MAX_STREAMS,
+  SLOT_BYTES,
+} from '../../assembly/layout.ts';
 
 /** Packet totals of a lane since it started. `lost` is as seen now; reordered packets bring it down again. */
 export interface PacketTotals {
@@ -111,7 +118,8 @@ export class LaneMemory {
   updateStream(slot: number, state: StreamState): void {
     const at = this.#stream(slot);
     const { remote } = state;
-    const kept = this.#view.getUint32(at + layout.STREAM_FLAGS_AT, true) & (layout.FLAG_STARTED | layout.FLAG_HAS_TRANSIT);
+    const kept =
+      this.#view.getUint32(at + layout.STREAM_FLAGS_AT, true) & (layout.FLAG_STARTED | layout.FLAG_HAS_TRANSIT);
     const flags = layout.FLAG_OPEN | (remote ? 0 : layout.FLAG_LEARN) | (state.rtcpMux ? layout.FLAG_RTCP_MUX : 0);
     this.#view.setUint32(at + layout.STREAM_FLAGS_AT, kept | flags, true);
     this.#view.setUint32(at + layout.STREAM_CLOCK_RATE_AT, state.clockRate, true);
@@ -124,7 +132,14 @@ export class LaneMemory {
     this.#view.setUint32(this.#stream(slot) + layout.STREAM_FLAGS_AT, 0, true);
   }
 
-  streamCounters(slot: number): { received: number; invalid: number; unauthorised: number; duplicate: number; dropped: number; lastPacketUs: number } {
+  streamCounters(slot: number): {
+    received: number;
+    invalid: number;
+    unauthorised: number;
+    duplicate: number;
+    dropped: number;
+    lastPacketUs: number;
+  } {
     const at = this.#stream(slot);
     const read = (offset: number) => this.#view.getUint32(at + offset, true);
     return {
@@ -138,7 +153,15 @@ export class LaneMemory {
   }
 
   /** Copies a datagram into slot `n` of the batch and describes it; longer ones are cut and will be refused as invalid. */
-  describe(n: number, stream: number, channel: number, packet: Uint8Array, source: Uint8Array, port: number, nowUs: bigint): void {
+  describe(
+    n: number,
+    stream: number,
+    channel: number,
+    packet: Uint8Array,
+    source: Uint8Array,
+    port: number,
+    nowUs: bigint,
+  ): void {
     const offset = layout.SLOTS_AT + n * layout.SLOT_BYTES;
     const length = packet.length > layout.SLOT_BYTES ? 0 : packet.length;
     if (length > 0) this.#bytes.set(packet, offset);
@@ -154,7 +177,10 @@ export class LaneMemory {
 
   /** Status of the n-th packet of the batch that was processed last. */
   status(n: number): number {
-    return this.#view.getUint32(layout.DESCRIPTORS_AT + n * layout.DESCRIPTOR_BYTES + layout.DESCRIPTOR_STATUS_AT, true);
+    return this.#view.getUint32(
+      layout.DESCRIPTORS_AT + n * layout.DESCRIPTOR_BYTES + layout.DESCRIPTOR_STATUS_AT,
+      true,
+    );
   }
 
   /** Room for notes and outgoing packets. The last eight bytes belong to the core. */

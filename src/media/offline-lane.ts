@@ -41,7 +41,15 @@ export class OfflineLane {
     const slot = this.#streams++;
     const clockRate = options.payloadTypes[0]?.clockRate ?? 8000;
     const remote = { address: NOBODY, rtpPort: 0, rtcpPort: 0 };
-    this.#core.memory.openStream(slot, { recording, index, clockRate, ownSsrc: 0, rtcpMux: false, firstEpoch: 0, remote });
+    this.#core.memory.openStream(slot, {
+      recording,
+      index,
+      clockRate,
+      ownSsrc: 0,
+      rtcpMux: false,
+      firstEpoch: 0,
+      remote,
+    });
     return slot;
   }
 

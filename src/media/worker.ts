@@ -140,7 +140,8 @@ class LaneWorker {
     this.#core.memory.workerState = { queuedBytes, writtenBytes, lagMs, loopLoad: utilization.utilization };
     if (queuedBytes > WRITER_HIGH_WATER_BYTES) return;
     const blocks = this.#core.flush(nowUs(), BigInt(Date.now()) * 1000n);
-    if (blocks.length > 0 && !this.#writer.write(blocks)) throw new Error('the journal refused blocks below its high water mark');
+    if (blocks.length > 0 && !this.#writer.write(blocks))
+      throw new Error('the journal refused blocks below its high water mark');
     while (this.#waitingNotes.length > 0) {
       const { slot, json } = this.#waitingNotes[0]!;
       if (!this.#core.note(slot, json, nowUs())) break;
