@@ -3,23 +3,10 @@ import type { Command } from 'commander';
 import pino from 'pino';
 import { addServerOptions, loadServerConfig } from '../server/config.ts';
 import { RecordingServer } from '../server/recording-server.ts';
+import { untilSignal } from './signals.ts';
 
 /** How long a drain waits for calls that run; a second signal ends them at once. */
 const DRAIN_MS = 3_600_000;
-
-/** Resolves with the first SIGTERM or SIGINT; `again` runs with the second. */
-export function untilSignal(again: () => void): Promise<NodeJS.Signals> {
-  return new Promise((resolve) => {
-    let signalled = false;
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-      process.on(signal, () => {
-        if (signalled) return again();
-        signalled = true;
-        resolve(signal);
-      });
-    }
-  });
-}
 
 async function serve(options: Record<string, unknown>): Promise<void> {
   const config = loadServerConfig(options);

@@ -27,7 +27,9 @@ function lock(root: string): DatabaseSync {
     return database;
   } catch {
     database.close();
-    throw new DataFolderInUse(`${root} is in use by another server: stop that one, or choose another folder with --data`);
+    throw new DataFolderInUse(
+      `${root} is in use by another server: stop that one, or choose another folder with --data`,
+    );
   }
 }
 

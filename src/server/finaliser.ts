@@ -39,7 +39,7 @@ export class Finaliser {
 
   constructor(options: FinaliserOptions) {
     this.#options = options;
-    this.#pool = new Piscina({ filename: WORKER.href, minThreads: 1, maxThreads: options.threads });
+    this.#pool = new Piscina({ filename: WORKER.href, minThreads: 0, maxThreads: options.threads });
     this.#timer = setInterval(() => this.#closeSegments(), SEAL_EVERY_MS);
   }
 

@@ -85,26 +85,24 @@ export class LiveRecording {
 
   async addStream(offer: StreamOffer, nowMs: number): Promise<StreamMedia> {
     const channel = offer.channel ?? this.#freeChannel();
-    const { label, payloadTypes, remote, rtcpMux } = offer;
+    const label = this.#freeLabel(offer.label);
+    const { payloadTypes, remote, rtcpMux } = offer;
     const media = await this.#media.addStream({ label, channel, payloadTypes, remote, rtcpMux });
-    this.#streams.set(media.index, { ...offer, channel, media });
+    this.#streams.set(media.index, { ...offer, label, channel, media });
     this.#channelOfLabel.set(label, channel);
     this.#media.note({ type: 'stream', index: media.index, label, channel, payloadTypes, remote, rtcpMux });
     if (offer.held) this.#noteHeld(media.index, true, nowMs);
-    this.#describeParticipants();
     return media;
   }
 
   async updateStream(index: number, offer: StreamOffer, nowMs: number): Promise<void> {
     const stream = this.#stream(index);
-    const { label, payloadTypes, remote, rtcpMux } = offer;
-    const wasHeld = stream.held;
+    const { payloadTypes, remote, rtcpMux, held } = offer;
+    const { label, channel, held: wasHeld } = stream;
     await this.#media.updateStream(index, { label, payloadTypes, remote, rtcpMux });
-    Object.assign(stream, { label, payloadTypes, remote, rtcpMux, held: offer.held });
-    this.#channelOfLabel.set(label, stream.channel);
-    this.#media.note({ type: 'stream', index, label, channel: stream.channel, payloadTypes, remote, rtcpMux });
-    if (offer.held !== wasHeld) this.#noteHeld(index, offer.held, nowMs);
-    this.#describeParticipants();
+    Object.assign(stream, { payloadTypes, remote, rtcpMux, held });
+    this.#media.note({ type: 'stream', index, label, channel, payloadTypes, remote, rtcpMux });
+    if (held !== wasHeld) this.#noteHeld(index, held, nowMs);
   }
 
   async removeStream(index: number): Promise<void> {
@@ -114,10 +112,13 @@ export class LiveRecording {
     await this.#media.removeStream(index);
   }
 
-  /** Applies a metadata document (RFC 7865), complete or partial. */
+  /**
+   * Applies a metadata document (RFC 7865), complete or partial. Only after the m-lines of the same message: labels in one
+   * refer to the other.
+   */
   applyMetadata(update: RsMetadata): void {
     this.#metadata = applyMetadata(this.#metadata, update);
-    this.#describeParticipants();
+    this.placeParticipants();
   }
 
   /** Participants that the signalling names outside of any metadata document (Genesys request-URI parameters). */
@@ -180,11 +181,20 @@ export class LiveRecording {
     return CHANNELS - 1;
   }
 
+  /** Labels are unique within a dialog only (RFC 4574); two dialogs of one recording may use the same. */
+  #freeLabel(wanted: string): string {
+    const used = new Set([...this.#streams.values()].map((stream) => stream.label));
+    let label = wanted;
+    for (let n = 2; used.has(label); n++) label = `${wanted}-${n}`;
+    return label;
+  }
+
   #noteHeld(index: number, held: boolean, atMs: number): void {
     this.#media.note({ type: held ? 'pause' : 'resume', scope: 'signalling', stream: index, atMs });
   }
 
-  #describeParticipants(): void {
+  /** Who speaks on which channel, after streams or metadata have changed. */
+  placeParticipants(): void {
     if (!this.#metadata) return;
     const found = participantsByLabel(this.#metadata, this.#channelOfLabel, this.#participants);
     this.#participants = found.participants;

@@ -100,15 +100,13 @@ export class RecordingServer {
   async #start(): Promise<void> {
     const recovered = await recover(this.#folder, this.#finaliser, Date.now());
     if (recovered.segments > 0 || recovered.recordings.length > 0) this.#log.warn(recovered, 'recovered after a crash');
-    const { lanes, mediaAddress: address, mediaPorts: ports, learnSource, liveDelayMs } = this.#config;
+    const { lanes, mediaAddress: address, mediaPorts: ports, learnSource } = this.#config;
     this.#engine = await MediaEngine.start({
       lanes,
       address,
       ports,
       learnSource,
-      liveDelayMs,
       journalDir: this.#folder.journal,
-      log: this.#log,
       onEvent: (event) => this.#onLaneEvent(event),
     });
     await this.#sip.start();
@@ -179,9 +177,10 @@ export class RecordingServer {
     let dialog: RecordingSession | null = null;
     try {
       dialog = await this.#join(invite, reading);
-      const answer = await dialog.answer(reading.offer!);
+      const sdp = reading.offer ? await dialog.answer(reading.offer) : await dialog.offer();
+      dialog.place(reading);
       if (cancelled) throw new Cancelled();
-      this.#run(dialog, invite.accept({ body: sdpBody(answer) }));
+      this.#run(dialog, invite.accept({ body: sdpBody(sdp) }), reading.offer === null);
       this.#metrics.calls.inc({ outcome: 'recorded' });
     } catch (error) {
       if (dialog) await this.#end(dialog, 'refused', String(error));
@@ -203,12 +202,13 @@ export class RecordingServer {
 
   async #join(invite: IncomingInvite, reading: InviteInterpretation): Promise<RecordingSession> {
     const now = Date.now();
-    const recording = await this.#live.join(reading.pairing?.key ?? null, () => this.#openRecording(invite, reading, now));
+    const recording = await this.#live.join(reading.pairing?.key ?? null, () =>
+      this.#openRecording(invite, reading, now),
+    );
     for (const warning of reading.warnings) recording.warn(warning);
-    if (reading.metadata) recording.applyMetadata(reading.metadata);
-    else for (const participant of reading.participants) recording.addParticipant(participant);
     const channel = reading.pairing?.side ?? null;
-    return new RecordingSession({ recording, mediaAddress: this.#config.mediaAddress, now: Date.now, channel });
+    const accept = invite.request.header('Accept');
+    return new RecordingSession({ recording, mediaAddress: this.#config.mediaAddress, now: Date.now, channel, accept });
   }
 
   async #openRecording(invite: IncomingInvite, reading: InviteInterpretation, now: number): Promise<LiveRecording> {
@@ -226,8 +226,9 @@ export class RecordingServer {
     return recording;
   }
 
-  #run(dialog: RecordingSession, session: SipSession): void {
+  #run(dialog: RecordingSession, session: SipSession, answerIsToCome: boolean): void {
     this.#dialogs.set(session, dialog);
+    if (answerIsToCome) session.onAck = (body) => void (body && dialog.onAnswer(body));
     session.onReInvite = (request) => dialog.onReInvite(request, session);
     session.onEnded = (end) => {
       this.#dialogs.delete(session);
@@ -280,7 +281,12 @@ export class RecordingServer {
   #onFinaliseFailed(id: string, error: Error): void {
     this.#log.error({ recording: id, err: error }, 'finalising failed: the packets are kept, see doubletrack replay');
     const row = this.#catalogue.get(id);
-    if (row) this.#catalogue.put({ ...row, state: 'failed', warnings: [...row.warnings, `finalising failed: ${error.message}`] });
+    if (row)
+      this.#catalogue.put({
+        ...row,
+        state: 'failed',
+        warnings: [...row.warnings, `finalising failed: ${error.message}`],
+      });
   }
 
   #sessionControl(): SessionControl {

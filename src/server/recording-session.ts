@@ -3,10 +3,16 @@
  * Answers offers, keeps the recording's streams in step with the m-lines, and applies metadata in order.
  */
 import type { Sdp } from '../sdp/index.ts';
-import { answerOffer } from '../sdp/index.ts';
+import { answerOffer, buildOffer, type PayloadType, staticPayloadType } from '../sdp/index.ts';
 import type { SipAnswer, SipBody, SipRequest, SipSession } from '../sip/index.ts';
-import type { PlannedMedia, RsMetadata } from '../siprec/index.ts';
-import { METADATA_DISPOSITION, planMedia, readBodies, requestSnapshot, SNAPSHOT_REQUEST_CONTENT_TYPE } from '../siprec/index.ts';
+import type { InviteInterpretation, PlannedMedia, RsMetadata } from '../siprec/index.ts';
+import {
+  METADATA_DISPOSITION,
+  planMedia,
+  readBodies,
+  requestSnapshot,
+  snapshotRequestContentType,
+} from '../siprec/index.ts';
 import type { LiveRecording, StreamOffer } from './live-recording.ts';
 
 export interface RecordingSessionOptions {
@@ -14,6 +20,8 @@ export interface RecordingSessionOptions {
   /** Address that goes into the answers. */
   mediaAddress: string;
   now: () => number;
+  /** The Accept header of the INVITE. */
+  accept: string | undefined;
   /** Channel of this dialog's first stream where two dialogs make one recording; null: as they come. */
   channel: number | null;
 }
@@ -24,6 +32,12 @@ interface RecordedLine {
   rtpPort: number;
   rtcpPort: number;
 }
+
+const DECODABLE = new Set(['PCMU', 'PCMA', 'L16']);
+/** PCMU and PCMA (RFC 3551 table 4). */
+const OFFERED_PAYLOAD_TYPES = [0, 8];
+
+const isDecodable = (type: PayloadType): boolean => DECODABLE.has(type.encoding);
 
 export class NothingToRecord extends Error {
   override readonly name = 'NothingToRecord';
@@ -48,7 +62,7 @@ export class RecordingSession {
    * @throws NothingToRecord (488) when no m-line of it can be recorded; nothing has changed then.
    */
   async answer(offer: Sdp): Promise<Sdp> {
-    const plan = planMedia(offer, { supported: () => true });
+    const plan = planMedia(offer, { supported: isDecodable });
     if (!plan.some((line) => line.action === 'record') && this.#lines.size === 0) {
       throw new NothingToRecord(plan.map((line) => line.reason).find(Boolean) ?? 'the offer has no audio to record');
     }
@@ -60,6 +74,32 @@ export class RecordingSession {
     return this.#lastAnswer;
   }
 
+  /** What the INVITE says of the participants; after its m-lines have been taken. */
+  place({ metadata, participants }: InviteInterpretation): void {
+    if (metadata) this.recording.applyMetadata(metadata);
+    else for (const participant of participants) this.recording.addParticipant(participant);
+  }
+
+  /** An offer of ours, for an INVITE that has none: one stream to receive, its source known with the answer in the ACK. */
+  async offer(): Promise<Sdp> {
+    const payloadTypes = OFFERED_PAYLOAD_TYPES.flatMap((number) => staticPayloadType(number) ?? []);
+    const { channel, mediaAddress: address, now } = this.#options;
+    const stream = { label: '1', channel, payloadTypes, remote: null, rtcpMux: false, held: false };
+    const { rtpPort: port, rtcpPort } = await this.#record(0, stream, now());
+    const media = [{ port, rtcpPort, label: '1', direction: 'recvonly' as const, payloadTypes }];
+    this.#version += 1;
+    this.#lastAnswer = buildOffer({ address, sessionId: this.#sdpSessionId, version: this.#version, media });
+    return this.#lastAnswer;
+  }
+
+  /** The answer to {@link offer}. */
+  async onAnswer(body: SipBody): Promise<void> {
+    const { offer: answer, warnings } = readBodies(body.contentType, body.content);
+    for (const warning of warnings) this.recording.warn(warning);
+    if (!answer) return this.recording.warn('the ACK brought no answer: media is taken from whoever sends first');
+    for (const line of planMedia(answer, { supported: isDecodable })) await this.#takeLine(line);
+  }
+
   /** Re-INVITE and UPDATE: a new offer, metadata, both or neither (a session refresh). */
   async onReInvite(request: SipRequest, session: SipSession): Promise<SipAnswer> {
     const body = readBodies(request.contentType, request.body);
@@ -67,7 +107,8 @@ export class RecordingSession {
     if (body.refuse) return body.refuse;
     try {
       const answer = body.offer ? await this.answer(body.offer) : null;
-      this.#applyMetadata(body.metadata, session);
+      if (body.metadata) this.#applyMetadata(body.metadata, session);
+      else if (answer) this.recording.placeParticipants();
       const sdp = answer ?? (request.method === 'INVITE' ? this.#lastAnswer : null);
       return sdp ? { status: 200, body: sdpBody(sdp) } : { status: 200 };
     } catch (error) {
@@ -120,12 +161,11 @@ export class RecordingSession {
     return { label, channel: this.#options.channel, payloadTypes, remote, rtcpMux, held };
   }
 
-  #applyMetadata(update: ReturnType<typeof readBody>['metadata'], session: SipSession): void {
-    if (!update) return;
+  #applyMetadata(update: RsMetadata, session: SipSession): void {
     if (update.dataMode === 'partial' && !this.recording.metadata) {
       // RFC 7866 section 8.2.2: without the whole picture a change cannot be understood, so ask for it.
       const content = Buffer.from(requestSnapshot('partial update without a full one before it'));
-      const body = { contentType: SNAPSHOT_REQUEST_CONTENT_TYPE, content };
+      const body = { contentType: snapshotRequestContentType(this.#options.accept), content };
       session.request('UPDATE', { body, headers: [['Content-Disposition', METADATA_DISPOSITION]] }).catch((error) => {
         this.recording.warn(`the recording client did not send its full metadata: ${String(error)}`);
       });
@@ -142,6 +182,7 @@ export function sdpBody(sdp: Sdp): SipBody {
 
 /** What the recording client is told when its offer cannot be taken. */
 export function refusal(error: unknown): SipAnswer {
-  if (error instanceof NothingToRecord) return { status: 488, headers: [['Warning', `305 doubletrack "${error.message}"`]] };
+  if (error instanceof NothingToRecord)
+    return { status: 488, headers: [['Warning', `305 doubletrack "${error.message}"`]] };
   throw error;
 }
