@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { blocks, KIND_RTP, records } from '../journal/index.ts';
 import { OfflineLane, type OfflineRecording } from '../media/index.ts';
-import { finalise } from '../recording/index.ts';
+import { finalise } from '../recording/finalise.ts';
 import type { PacketCounts, Recording } from '../store/recording.ts';
 import type { Datagram } from './datagram.ts';
 import { mergeCaptures } from './merge.ts';
