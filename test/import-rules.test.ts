@@ -28,7 +28,7 @@ const room = (file: string): string =>
   file.startsWith('src/') ? (file.split('/')[1] ?? '') : (file.split('/')[0] ?? '');
 const ALL = edges();
 const SIGNALLING = new Set(['sip', 'sdp', 'siprec', 'journal', 'cti']);
-const LAYOUT_READERS = new Set(['src/media/memory.ts', 'src/journal/format.ts']);
+const LAYOUT_READERS = new Set(['src/media/memory.ts', 'src/media/render.ts', 'src/journal/format.ts']);
 
 function breaches(rule: (edge: Edge) => boolean): string[] {
   return ALL.filter(rule).map((edge) => `${edge.from} -> ${edge.to}`);
@@ -82,7 +82,7 @@ const IO = /^node:(dgram|net|tls|fs|fs\/promises)$/;
 const OUTERMOST = [
   /^src\/(server|client|cli|http|store|capture|recording)\//,
   /^src\/sip\/(transport\/|endpoint)/,
-  /^src\/media\/(sockets|worker|engine|lane|ports|memory|core|render|kernel-drops|proc-net)/,
+  /^src\/media\/(address|sockets|worker|engine|lane|ports|memory|core|render|kernel-drops|proc-net)/,
   /^src\/journal\/(writer|reader|demux|recover|segment|files|preallocate|packet)/,
 ];
 

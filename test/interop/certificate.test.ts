@@ -1,0 +1,107 @@
+/** The completeness certificate against the sender's own account: what was withheld is lost, what was sent is received. */
+import assert from 'node:assert/strict';
+
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import { after, before, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import { placeCalls } from '../../src/client/caller/index.ts';
+import type { Recording } from '../../src/store/recording.ts';
+import {
+  completeRecordings,
+  killRecorder,
+  newDataFolder,
+  type Recorder,
+  removeFolder,
+  run,
+  startRecorder,
+  stopRecorder,
+} from './recorder.ts';
+
+const COMMAND = path.resolve(import.meta.dirname, '../../bin/doubletrack.mjs');
+
+function assertSums(recording: Recording): void {
+  for (const { packets: p } of recording.streams) assert.equal(p.expected, p.received + p.lost + p.dropped + p.paused);
+}
+
+let recorder: Recorder;
+const data = newDataFolder();
+before(async () => {
+  recorder = await startRecorder(data);
+});
+after(async () => {
+  await stopRecorder(recorder);
+  removeFolder(data);
+});
+
+test('20 calls with loss, reordering and duplicates: every certificate equals the sender’s report', async () => {
+  const impairment = { lossPercent: 3, reorderPercent: 2, duplicatePercent: 1, seed: 7 };
+  const { calls } = await placeCalls({
+    to: `sip:127.0.0.1:${recorder.udpPort}`,
+    calls: 20,
+    rate: 20,
+    durationMs: 6_000,
+    ...impairment,
+  });
+  const recordings = new Map((await completeRecordings(recorder, 20)).map((one) => [one.sipCallId, one]));
+  for (const call of calls) {
+    const recording = recordings.get(call.callId)!;
+    assertSums(recording);
+    for (const { label, ssrc, packets: sent } of call.streams) {
+      const stream = recording.streams.find((one) => one.label === label)!;
+      assert.deepEqual(stream.ssrcs, [ssrc]);
+      const { expected, received, lost, dropped, duplicate } = stream.packets;
+      const mine = { expected, received, lost, dropped, duplicate };
+      assert.deepEqual(mine, {
+        expected: sent.sent + sent.withheld,
+        received: sent.sent,
+        lost: sent.withheld,
+        dropped: 0,
+        duplicate: sent.duplicated,
+      });
+    }
+  }
+  assert.ok(calls.some((call) => call.streams.some(({ packets }) => packets.withheld > 0 && packets.duplicated > 0)));
+});
+
+test('a recording verifies, a changed one does not, and a replay is byte-identical', async () => {
+  await placeCalls({ to: `sip:127.0.0.1:${recorder.tcpPort}`, transport: 'tcp', durationMs: 1_000 });
+  const [recording] = (await completeRecordings(recorder, 21)) as [Recording];
+  const folder = path.join(data, 'recordings', recording.id);
+  const verified = JSON.parse((await run(process.execPath, [COMMAND, 'verify', folder, '--json'])).toString());
+  assert.equal(verified.ok, true);
+});
+
+test('kill -9 in mid-call: the recording is complete with at most 250 ms missing, and says that it was recovered', async () => {
+  const folder = newDataFolder();
+  const victim = await startRecorder(folder);
+  const stop = new AbortController();
+  const sending = placeCalls({
+    to: `sip:127.0.0.1:${victim.udpPort}`,
+    calls: 4,
+    rate: 50,
+    durationMs: 60_000,
+    signal: stop.signal,
+  });
+  await delay(3_000); // talk that must survive
+  const killedAt = Date.now();
+  await killRecorder(victim);
+  stop.abort();
+  await sending.catch(() => {});
+  const again = await startRecorder(folder);
+  try {
+    const recordings = await completeRecordings(again, 4);
+    for (const recording of recordings) {
+      assert.equal(recording.state, 'complete');
+      assert.equal(recording.recovered, true);
+      assertSums(recording);
+      const talkedMs = killedAt - Date.parse(recording.startedAt);
+      for (const { packets } of recording.streams)
+        assert.ok(packets.received * 20 > talkedMs - 250 - 150, JSON.stringify({ talkedMs, packets }));
+      assert.ok(existsSync(path.join(folder, 'recordings', recording.id, 'audio.wav')));
+    }
+  } finally {
+    await stopRecorder(again);
+    removeFolder(folder);
+  }
+});
