@@ -85,7 +85,7 @@ export async function placeCalls(options: CallerOptions): Promise<CallerReport> 
   const transport = options.transport ?? 'udp';
   const address = options.localAddress ?? (await localAddressTowards(options.to));
   const seed = options.seed ?? 1;
-  const media = await openMediaSource({ ...options, codec, seed });
+  const media = await openMediaSource({ ...options, codec, seed, calls: options.calls ?? 1 });
   const endpoint = new SipEndpoint({
     listen: [{ transport, host: address, port: 0 }],
     userAgent: 'doubletrack-call',
