@@ -4,7 +4,7 @@ import { parseDigits, type SipRequest } from '../message/index.ts';
 import { Alarm, type ServerTransaction } from '../transaction/index.ts';
 import type { SessionHost } from './host.ts';
 import { ReliableProvisionals } from './reliable-provisional.ts';
-import { SipSession } from './session.ts';
+import { recordRoutes, SipSession } from './session.ts';
 import { answerTimer } from './session-timer.ts';
 import type { SipAnswer, SipContent, SipSource } from './types.ts';
 
@@ -64,6 +64,7 @@ export class IncomingInvite {
     this.#remember();
     const status = answer.status ?? 180;
     const headers: [string, string][] = [
+      ...recordRoutes(this.request),
       ['Contact', this.#host.contact(this.#transaction.from)],
       ...(answer.headers ?? []),
     ];

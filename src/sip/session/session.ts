@@ -270,6 +270,7 @@ export class SipSession {
   /** Sends a 2xx; that of an INVITE is repeated until its ACK. */
   accept(request: SipRequest, transaction: ServerTransaction, content: SipContent): void {
     const headers: [string, string][] = [
+      ...(this.#state === 'early' ? recordRoutes(request) : []),
       ['Contact', this.#host.contact(transaction.from)],
       ...this.#host.capabilities(transaction.from),
       ...(content.headers ?? []),
@@ -389,4 +390,9 @@ export class SipSession {
   #random(below: number): number {
     return Number.parseInt(this.#host.layer.wire.randomHex(3), 16) % below;
   }
+}
+
+/** RFC 3261 12.1.1: a response that makes a dialog carries the Record-Route of its request. */
+export function recordRoutes(request: SipRequest): [string, string][] {
+  return request.headers('record-route').map((value) => ['Record-Route', value]);
 }
