@@ -1,0 +1,119 @@
+/** The memory map of the media core: regions do not overlap, are aligned, and lie inside their memory; no state hides elsewhere. */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { test } from 'node:test';
+import * as layout from '../../assembly/layout.ts';
+
+interface Region {
+  name: string;
+  at: number;
+  bytes: number;
+}
+
+/** `--runtime stub` keeps the first kilobyte for itself. */
+const RESERVED_BYTES = 1024;
+const SOURCE = readFileSync(path.resolve(import.meta.dirname, '../../assembly/layout.ts'), 'utf8');
+const values = layout as unknown as Record<string, number>;
+
+const LANE: Region[] = [
+  { name: 'CRC_TABLE', at: layout.CRC_TABLE_AT, bytes: layout.CRC_TABLE_BYTES },
+  { name: 'LANE', at: layout.LANE_AT, bytes: layout.LANE_BYTES },
+  { name: 'RECORDINGS', at: layout.RECORDINGS_AT, bytes: layout.MAX_RECORDINGS * layout.RECORDING_BYTES },
+  { name: 'STREAMS', at: layout.STREAMS_AT, bytes: layout.MAX_STREAMS * layout.STREAM_BYTES },
+  { name: 'DESCRIPTORS', at: layout.DESCRIPTORS_AT, bytes: layout.BATCH_PACKETS * layout.DESCRIPTOR_BYTES },
+  { name: 'SLOTS', at: layout.SLOTS_AT, bytes: layout.BATCH_PACKETS * layout.SLOT_BYTES },
+  { name: 'SCRATCH', at: layout.SCRATCH_AT, bytes: layout.SCRATCH_BYTES },
+  { name: 'STAGING', at: layout.STAGING_AT, bytes: layout.STAGING_BYTES },
+  { name: 'BLOCKS', at: layout.BLOCKS_AT, bytes: layout.BLOCKS_BYTES },
+];
+
+const FINALISER: Region[] = [
+  { name: 'NEXT', at: layout.FINALISER_NEXT_AT, bytes: 4 },
+  { name: 'INDEX', at: layout.FINALISER_INDEX_AT, bytes: layout.FINALISER_INDEX_RECORDS * layout.ENTRY_BYTES },
+  { name: 'SCRATCH', at: layout.FINALISER_SCRATCH_AT, bytes: layout.FINALISER_SCRATCH_BYTES },
+  { name: 'CHANNELS', at: layout.FINALISER_CHANNELS_AT, bytes: 2 * layout.FINALISER_CHANNEL_BYTES },
+  { name: 'OUTPUT', at: layout.FINALISER_OUTPUT_AT, bytes: layout.FINALISER_OUTPUT_BYTES },
+  // A table of two-byte coefficients per track.
+  { name: 'TAPS', at: layout.FINALISER_TAPS_AT, bytes: layout.FINALISER_TRACKS * layout.FINALISER_TAPS_BYTES },
+  { name: 'TRACKS', at: layout.FINALISER_TRACKS_AT, bytes: layout.FINALISER_TRACKS * layout.FINALISER_TRACK_BYTES },
+  { name: 'INPUT', at: layout.FINALISER_INPUT_AT, bytes: layout.FINALISER_INPUT_BYTES },
+];
+
+function assertDisjoint(regions: Region[], memoryBytes: number): void {
+  const sorted = regions.toSorted((a, b) => a.at - b.at);
+  let end = RESERVED_BYTES;
+  for (const { name, at, bytes } of sorted) {
+    assert.ok(at >= end, `${name} begins at ${at}, before ${end}`);
+    assert.equal(at % 8, 0, `${name} is aligned`);
+    end = at + bytes;
+  }
+  assert.ok(end <= memoryBytes, `the last region ends at ${end}, the memory at ${memoryBytes}`);
+}
+
+test('regions of lane memory are disjoint, aligned and inside it', () => {
+  assertDisjoint(LANE, layout.LANE_MEMORY_BYTES);
+});
+
+test('regions of finaliser memory are disjoint, aligned and inside it', () => {
+  assertDisjoint(FINALISER, layout.FINALISER_MEMORY_BYTES);
+});
+
+/** Fields of a struct by the prefix of their names; a field ends where the next begins. */
+function fields(prefix: string, structBytes: number, skip: RegExp = /^$/): Region[] {
+  const sorted = Object.entries(values)
+    .filter(([name]) => name.startsWith(prefix) && name.endsWith('_AT') && name !== `${prefix}AT` && !skip.test(name))
+    .map(([name, at]) => ({ name, at }))
+    .toSorted((a, b) => a.at - b.at);
+  return sorted.map(({ name, at }, i) => ({ name, at, bytes: (sorted[i + 1]?.at ?? structBytes) - at }));
+}
+
+const STRUCTS: [prefix: string, bytes: number, wide: RegExp][] = [
+  ['BLOCK_', layout.BLOCK_HEADER_BYTES, /(SEQ|_US)_AT$/],
+  ['RECORD_', layout.RECORD_HEADER_BYTES, /_US_AT$/],
+  ['RECORDING_', layout.RECORDING_BYTES, /_ID_AT$/],
+  ['STREAM_', layout.STREAM_BYTES, /_US_AT$/],
+  ['DESCRIPTOR_', layout.DESCRIPTOR_BYTES, /(_US|_SOURCE)_AT$/],
+  ['ENTRY_', layout.ENTRY_BYTES, /_US_AT$/],
+  [
+    'LANE_',
+    layout.LANE_BYTES,
+    /(BLOCK_SEQ|RECEIVED|DUPLICATE|PAUSED|INVALID|UNAUTHORISED|DROPPED|RTCP|LOST|QUEUED_BYTES|WRITTEN_BYTES|MS|LOAD)_AT$/,
+  ],
+];
+
+for (const [prefix, bytes, wide] of STRUCTS) {
+  test(`fields of ${prefix}* are disjoint, naturally aligned and inside the struct`, () => {
+    const found = fields(prefix, bytes);
+    assert.ok(found.length > 4);
+    for (const field of found) {
+      const needed = wide.test(field.name) ? 8 : field.name === 'RECORD_STREAM_AT' ? 2 : 4;
+      if (/KIND_AT|FLAGS_AT/.test(field.name) && prefix === 'RECORD_') continue; // one byte each
+      assert.ok(field.bytes >= needed, `${field.name} has ${field.bytes} bytes of ${needed}`);
+      assert.equal(field.at % needed, 0, `${field.name} is aligned`);
+    }
+    assert.equal(bytes % 8, 0);
+  });
+}
+
+test('a block of everything staged fits, and so does one record more than the longest', () => {
+  assert.ok(layout.BLOCKS_BYTES >= layout.STAGING_BYTES + layout.MAX_RECORDINGS * layout.BLOCK_HEADER_BYTES);
+  assert.ok(layout.SLOT_BYTES + layout.RECORD_HEADER_BYTES < layout.STAGING_BYTES);
+  assert.ok(layout.SCRATCH_BYTES + layout.RECORD_HEADER_BYTES < layout.STAGING_BYTES);
+  assert.equal(layout.WINDOW_PACKETS & (layout.WINDOW_PACKETS - 1), 0, 'the window is addressed by a mask');
+});
+
+test('the layout holds nothing but named integers', () => {
+  for (const [name, value] of Object.entries(values)) assert.ok(Number.isSafeInteger(value) && value >= 0, name);
+  const code = SOURCE.replace(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, '');
+  for (const statement of code.split(';').map((part) => part.trim())) {
+    if (statement !== '') assert.match(statement, /^export const [A-Z0-9_]+ =\s+[A-Z0-9_a-fx +*/()-]+$/);
+  }
+});
+
+test('the media core has no state outside its memory', () => {
+  const text = readFileSync(path.resolve(import.meta.dirname, '../../build/media.wat'), 'utf8');
+  assert.ok(text.includes('(export "process"'));
+  assert.equal(text.includes('(global $') && /\(global [^\n]*\(mut /.test(text), false, 'a mutable global');
+  assert.equal(text.includes('(data '), false, 'static data');
+});
