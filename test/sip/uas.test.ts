@@ -245,7 +245,7 @@ test('RFC 3261 12.2.2: requests for no dialog get 481, an ACK gets nothing', () 
   peer.send(line('BYE', 'notag'));
   peer.takeResponse(481);
   assert.equal(peer.describe(), '');
-  assert.equal(agent.held['sessions'], 0);
+  assert.equal(agent.held.sessions, 0);
 });
 
 test('RFC 3261 14.2: a re-INVITE is answered by the application and moves the remote target', () => {
@@ -457,7 +457,7 @@ test('10,000 INVITEs that are neither acknowledged nor ended leave nothing behin
     network.trace.length = 0;
     peer.received.length = 0;
   }
-  assert.equal(agent.held['sessions'], 10_000);
+  assert.equal(agent.held.sessions, 10_000);
   for (let i = 0; i < 100; i++) {
     network.advance(1_000);
     network.trace.length = 0;

@@ -25,6 +25,7 @@ import type { SentRequest, SessionHost } from './host.ts';
 import { IncomingInvite } from './incoming-invite.ts';
 import { findReplaced } from './replaces.ts';
 import type { SipSession } from './session.ts';
+import { answerTimer } from './session-timer.ts';
 import type { SipAnswer, UserAgentOptions } from './types.ts';
 import { contentRefusal, extensionRefusal, methodRefusal, type Refusal } from './uas-checks.ts';
 
@@ -131,7 +132,10 @@ export class UserAgent implements TransactionUser, SessionHost {
   /** A request outside any dialog. What is refused here costs no state (8.2.7). */
   #receiveInitial(request: SipRequest, from: Flow): void {
     const refusal =
-      extensionRefusal(request, this.options) ?? this.#mergedRefusal(request) ?? contentRefusal(request, this.options);
+      extensionRefusal(request, this.options) ??
+      this.#mergedRefusal(request) ??
+      contentRefusal(request, this.options) ??
+      this.#timerRefusal(request);
     if (refusal) this.#refuse(request, from, refusal);
     else if (request.method === 'INVITE' || request.method === 'OPTIONS') this.layer.receiveRequest(request, from);
     else this.#refuse(request, from, { status: 481, reason: 'Call/Transaction Does Not Exist', headers: [] });
@@ -141,6 +145,13 @@ export class UserAgent implements TransactionUser, SessionHost {
   #mergedRefusal(request: SipRequest): Refusal | null {
     const merged = request.method === 'INVITE' && this.#initial.has(mergeKey(request));
     return merged ? { status: 482, reason: 'Loop Detected', headers: [] } : null;
+  }
+
+  /** RFC 4028 9: a session interval that is too small is refused before the application hears of the call. */
+  #timerRefusal(request: SipRequest): Refusal | null {
+    const timer = request.method === 'INVITE' ? answerTimer(request, this.options) : null;
+    if (timer?.kind !== 'too-small') return null;
+    return { status: 422, reason: 'Session Interval Too Small', headers: timer.headers };
   }
 
   #refuse(request: SipRequest, from: Flow, refusal: Refusal): void {
