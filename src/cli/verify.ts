@@ -3,6 +3,7 @@ import { type Dirent, existsSync, readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
 import type { Command } from 'commander';
 import { verify } from '../recording/verify.ts';
+import { isUuid } from '../store/uuid.ts';
 
 const MANIFEST = 'manifest.json';
 
@@ -20,24 +21,27 @@ function recordingFolders(given: string): string[] {
   if (!stat || existsSync(path.join(given, MANIFEST))) return [given];
   const shelf = [path.join(given, 'recordings'), given].find((folder) => existsSync(folder)) ?? given;
   const inside = readdirSync(shelf, { withFileTypes: true })
-    .filter((entry: Dirent) => entry.isDirectory() && existsSync(path.join(shelf, entry.name, MANIFEST)))
+    // By name, not by manifest: one whose manifest is gone has been changed too.
+    .filter((entry: Dirent) => entry.isDirectory() && isUuid(entry.name))
     .map((entry) => path.join(shelf, entry.name));
   // A folder that holds no recording is looked at as one, and found to have no manifest.
   return inside.length > 0 ? inside.sort() : [given];
 }
 
-async function check(folder: string): Promise<Verdict> {
+async function check(folder: string, remake: boolean): Promise<Verdict> {
   try {
-    const { ok, difference } = await verify(folder);
+    const { ok, difference } = await verify(folder, { remake });
     return { path: folder, ok, difference: ok ? null : (difference ?? 'differs from its manifest') };
   } catch (error) {
     return { path: folder, ok: false, difference: (error as Error).message };
   }
 }
 
-async function run(given: string, options: { json?: true }): Promise<void> {
+async function run(given: string, options: { json?: true; remake?: true }): Promise<void> {
   const recordings: Verdict[] = [];
-  for (const folder of recordingFolders(path.resolve(given))) recordings.push(await check(folder));
+  for (const folder of recordingFolders(path.resolve(given))) {
+    recordings.push(await check(folder, options.remake === true));
+  }
   const first = recordings.find((verdict) => !verdict.ok);
   if (first) process.exitCode = 1;
   if (options.json) {
@@ -55,6 +59,7 @@ export function register(program: Command): void {
     .command('verify')
     .description('Check recordings against their manifests; exit 1 and the first difference if anything was changed')
     .argument('<path>', "a recording's folder, a folder of recordings, or a data folder")
+    .option('--remake', 'also make each recording again from its packets, where they were kept, and compare every byte')
     .option('--json', 'one JSON document on stdout: {ok, difference, recordings: [{path, ok, difference}]}')
     .action(run);
 }
