@@ -27,11 +27,11 @@ export type LaneCommand =
   | { do: 'seal' }
   | { do: 'stop' };
 
-export type LaneRequest = LaneCommand & { id: number };
+export type LaneRequest = LaneCommand & { request: number };
 
 export type LaneMessage =
   | { type: 'ready' }
-  | { type: 'done'; id: number }
-  | { type: 'failed'; id: number; code: string; message: string }
+  | { type: 'done'; request: number }
+  | { type: 'failed'; request: number; code: string; message: string }
   | { type: 'journal-sealed'; path: string }
   | { type: 'journal-state'; full: boolean; error: string | null };

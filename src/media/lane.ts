@@ -73,7 +73,7 @@ export class Lane {
   #memory!: LaneMemory;
   #port!: MessagePort;
   #task: Promise<void> = Promise.resolve();
-  #nextId = 1;
+  #nextRequest = 1;
   #life = 0;
   #deaths = 0;
   #closing = false;
@@ -160,10 +160,10 @@ export class Lane {
   }
 
   command(command: LaneCommand): Promise<void> {
-    const id = this.#nextId++;
+    const request = this.#nextRequest++;
     return new Promise((resolve, reject) => {
-      this.#waiting.set(id, { resolve, reject });
-      this.#port.postMessage({ ...command, id });
+      this.#waiting.set(request, { resolve, reject });
+      this.#port.postMessage({ ...command, request });
     });
   }
 
@@ -190,8 +190,8 @@ export class Lane {
     if (message.type === 'journal-sealed') return this.#options.onSealed(message.path);
     if (message.type === 'journal-state') return this.#options.onJournalState(message.full, message.error);
     if (message.type === 'ready') return;
-    const waiting = this.#waiting.get(message.id);
-    this.#waiting.delete(message.id);
+    const waiting = this.#waiting.get(message.request);
+    this.#waiting.delete(message.request);
     if (message.type === 'done') waiting?.resolve();
     else waiting?.reject(new LaneError(message.code, message.message));
   }

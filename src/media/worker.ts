@@ -86,14 +86,14 @@ class LaneWorker {
     this.#sockets.closeAll();
   }
 
-  async #answer(port: MessagePort, request: LaneRequest): Promise<void> {
-    const { id } = request;
+  async #answer(port: MessagePort, command: LaneRequest): Promise<void> {
+    const { request } = command;
     try {
-      await this.#carryOut(request);
-      port.postMessage({ type: 'done', id } satisfies LaneMessage);
+      await this.#carryOut(command);
+      port.postMessage({ type: 'done', request } satisfies LaneMessage);
     } catch (error) {
       const { code = 'FAILED', message } = error as NodeJS.ErrnoException;
-      port.postMessage({ type: 'failed', id, code, message } satisfies LaneMessage);
+      port.postMessage({ type: 'failed', request, code, message } satisfies LaneMessage);
     }
   }
 
