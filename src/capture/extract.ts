@@ -220,7 +220,7 @@ class Extraction {
 
   private async finish(pair: Pair, index: number, out: string | undefined, report: ExtractReport): Promise<void> {
     const target = path.join(this.directory, pair.id);
-    const recording = await finalise(pair.packetFile, target);
+    const recording = await finalise(pair.packetFile, target, { keepPackets: false });
     report.warnings.push(...recording.warnings);
     pair.streams.forEach((stream, i) => {
       const made = recording.streams[i];
