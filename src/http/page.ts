@@ -68,7 +68,7 @@ function title(recording: Recording): string {
 }
 
 function completeness(recording: Recording): Html {
-  if (recording.state === 'recording' || recording.state === 'finalising') return NOTHING;
+  if (recording.state !== 'complete' && recording.state !== 'provisional') return NOTHING;
   const sum = (pick: (s: Recording['streams'][number]) => number) => recording.streams.reduce((n, s) => n + pick(s), 0);
   const expected = sum((s) => s.packets.expected);
   const received = sum((s) => s.packets.received);
