@@ -1,7 +1,7 @@
 /** The command line as a process: exit codes, and what goes to stdout and to stderr. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, describe, test } from 'node:test';
@@ -35,7 +35,7 @@ describe('command line', () => {
   test('help and version go to stdout and end well', async () => {
     const [help, version, serve] = await Promise.all([run('--help'), run('--version'), run('serve', '--help')]);
     assert.deepEqual([help.code, help.err], [0, '']);
-    for (const command of ['serve', 'call', 'verify', 'replay'])
+    for (const command of ['serve', 'call', 'extract', 'verify', 'replay', 'demo'])
       assert.match(help.out, new RegExp(`^ {2}${command}`, 'm'));
     assert.match(help.out, /Exit codes: 0 done, 1 failed, 2 wrong use/);
     assert.deepEqual([version.code, version.out], [0, '0.1.0\n']);
@@ -76,5 +76,14 @@ describe('command line', () => {
     assert.match(human.out, /^CHANGED {4}.*nowhere: /);
     assert.deepEqual([replay.code, replay.out], [1, '']);
     assert.match(replay.err, /does not exist: name a journal folder/);
+  });
+
+  test('verify looks at every recording of a data folder, and misses one whose manifest is gone', async () => {
+    const ids = ['5f0c3e0a-7c5a-4d5e-9a53-0f6a1e1f2b3c', '6f0c3e0a-7c5a-4d5e-9a53-0f6a1e1f2b3c'];
+    for (const id of ids) mkdirSync(path.join(folder, 'data', 'recordings', id), { recursive: true });
+    mkdirSync(path.join(folder, 'data', 'recordings', '.draft'));
+    const { code, out } = await run('verify', 'data', '--json');
+    const { recordings } = JSON.parse(out) as { recordings: Array<{ path: string; ok: boolean }> };
+    assert.deepEqual([code, recordings.map((r) => [path.basename(r.path), r.ok])], [1, ids.map((id) => [id, false])]);
   });
 });
