@@ -137,7 +137,7 @@ export const SERVER_OPTIONS: readonly OptionSpec[] = [
     flag: '--keep-packets',
     description: "keep each recording's packets beside its audio, for replay",
     schema: toggle,
-    default: false,
+    default: true,
     example: 'true or false',
   },
   {

@@ -84,6 +84,18 @@ export class Finaliser {
     return work;
   }
 
+  /** The recording is in the catalogue: its packet file goes, once its files are seen to be what the manifest says. */
+  release(recordingId: string): void {
+    const { packetsDir, recordingsDir } = this.#options;
+    const work = this.#pool.run({ do: 'release', recordingId, packetsDir, recordingsDir }).then(
+      (released) => {
+        if (!released) this.#options.onFailed(recordingId, new Error('the files differ from the manifest'));
+      },
+      (error: Error) => this.#options.onFailed(recordingId, error),
+    );
+    this.#track(work);
+  }
+
   /** Resolves when nothing waits or runs any more. */
   async idle(): Promise<void> {
     while (this.queueLength > 0) {

@@ -2,7 +2,6 @@
  * The recording server, put together: SIP in front, lanes for the media, the finaliser behind, catalogue and HTTP on top.
  * The only place where signalling and media meet; both know nothing of each other.
  */
-import { rmSync } from 'node:fs';
 import path from 'node:path';
 import type { Logger } from 'pino';
 import { createHttpServer, createMetrics, listenHttp, type Metrics, type SessionControl } from '../http/index.ts';
@@ -98,8 +97,8 @@ export class RecordingServer {
   }
 
   async #start(): Promise<void> {
-    const recovered = await recover(this.#folder, this.#finaliser, Date.now());
-    if (recovered.segments > 0 || recovered.recordings.length > 0) this.#log.warn(recovered, 'recovered after a crash');
+    const recovered = await recover(this.#folder, this.#finaliser, this.#catalogue, Date.now());
+    if (recovered.recordings.length + recovered.lost.length > 0) this.#log.warn(recovered, 'recovered after a crash');
     const { lanes, mediaAddress: address, mediaPorts: ports, learnSource } = this.#config;
     this.#engine = await MediaEngine.start({
       lanes,
@@ -274,7 +273,8 @@ export class RecordingServer {
 
   #onFinalised(recording: Recording): void {
     this.#catalogue.put(recording);
-    if (!this.#config.keepPackets) rmSync(path.join(this.#folder.packets, `${recording.id}.packets`), { force: true });
+    // Not committed: the packets stay, and the next start makes the row again.
+    if (this.#catalogue.flush()) this.#finaliser.release(recording.id);
     this.#log.info({ recording: recording.id, durationMs: recording.durationMs }, 'recording complete');
   }
 

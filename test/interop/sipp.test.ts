@@ -62,7 +62,7 @@ test('RFC 7866: what sipp plays is recorded sample for sample, and every packet 
   const scenario = path.join(data, 'scenario.xml');
   const text = readFileSync(SCENARIO, 'utf8').replace('[capture]', CAPTURE).replace('[duration]', String(CALL_MS));
   writeFileSync(scenario, text);
-  const where = [`127.0.0.1:${recorder.udpPort}`, '-i', '127.0.0.1', '-mi', '127.0.0.1', '-min_rtp_port', '46000'];
+  const where = [`127.0.0.1:${recorder.udpPort}`, '-i', '127.0.0.1', '-mi', '127.0.0.1', '-mp', '46000'];
   await run('sipp', [...where, '-sf', scenario, '-m', '1', '-nostdin', '-timeout', '60s', '-timeout_error']);
   const [recording] = (await completeRecordings(recorder, 1)) as [Recording];
   const wav = readFileSync(path.join(data, 'recordings', recording.id, 'audio.wav'));
