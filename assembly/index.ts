@@ -3,7 +3,7 @@ import { appendRecord, flushBlocks } from './journal/blocks';
 import { buildCrcTable, crc32c as crc32cOf } from './journal/crc32c';
 import { KIND_NOTE, NO_STREAM } from './layout';
 import { process as processBatch } from './rtp/process';
-import { lostInEpoch } from './rtp/reception';
+import { lostInStream } from './rtp/reception';
 import { writeReport } from './rtp/rtcp';
 import { declareDrops, drop, streamAt } from './rtp/stream';
 
@@ -38,8 +38,9 @@ export function declareKernelDrops(stream: u32, packets: u32, nowUs: u64): void 
   declareDrops(streamAt(stream), nowUs);
 }
 
-export function declareStreamDrops(stream: u32, nowUs: u64): void {
-  declareDrops(streamAt(stream), nowUs);
+/** 0 when there are drops to declare and no room in the journal to do it now. */
+export function declareStreamDrops(stream: u32, nowUs: u64): u32 {
+  return declareDrops(streamAt(stream), nowUs) ? 1 : 0;
 }
 
 /** Blocks of everything journaled since the last flush, from BLOCKS_AT on; gives their bytes. */
@@ -51,8 +52,9 @@ export function receiverReport(stream: u32, to: usize, nowUs: u64, cname: usize,
   return writeReport(streamAt(stream), to, nowUs, cname, cnameBytes);
 }
 
+/** Packets of the stream that did not come, as far as is known now. */
 export function lost(stream: u32): u32 {
-  return lostInEpoch(streamAt(stream));
+  return lostInStream(streamAt(stream));
 }
 
 export function crc32c(at: usize, bytes: u32): u32 {

@@ -49,6 +49,8 @@ export const STAGING_BYTES = 8388608;
 export const WINDOW_PACKETS = 1024;
 /** A jump of the sequence number beyond this is a new epoch unless the timestamps say otherwise (RFC 3550 A.1). */
 export const MAX_DROPOUT_PACKETS = 3000;
+/** An epoch that was left is returned to within this time only. */
+export const OTHER_EPOCH_MAX_AGE_US = 5000000;
 
 // --- lane memory ---
 
@@ -70,7 +72,6 @@ export const LANE_INVALID_AT = 56;
 export const LANE_UNAUTHORISED_AT = 64;
 export const LANE_DROPPED_AT = 72;
 export const LANE_RTCP_AT = 80;
-export const LANE_LOST_AT = 88;
 /** What the worker tells of itself: f64 each. */
 export const LANE_JOURNAL_QUEUED_BYTES_AT = 128;
 export const LANE_JOURNAL_WRITTEN_BYTES_AT = 136;
@@ -88,11 +89,14 @@ export const RECORDING_STAGED_BYTES_AT = 32;
 export const RECORDING_NEXT_DIRTY_AT = 36;
 
 export const STREAMS_AT = RECORDINGS_AT + MAX_RECORDINGS * RECORDING_BYTES;
-export const STREAM_BYTES = 320;
+export const STREAM_BYTES = 480;
 export const STREAM_FLAGS_AT = 0;
 export const STREAM_RECORDING_AT = 4;
 export const STREAM_INDEX_AT = 8;
 export const STREAM_CLOCK_RATE_AT = 12;
+/** The present epoch: one SSRC, between two restarts. These fields move as one when an epoch is left or returned to. */
+export const STREAM_EPOCH_STATE_AT = 16;
+export const STREAM_EPOCH_STATE_BYTES = 64;
 export const STREAM_SSRC_AT = 16;
 export const STREAM_EPOCH_AT = 20;
 export const STREAM_BASE_SEQ_AT = 24;
@@ -106,7 +110,8 @@ export const STREAM_EXPECTED_PRIOR_AT = 48;
 export const STREAM_RECEIVED_PRIOR_AT = 52;
 /** Middle 32 bits of the last sender report's NTP time, and when it came. */
 export const STREAM_LAST_SR_AT = 56;
-export const STREAM_UNDECLARED_DROPS_AT = 60;
+/** 1 when STREAM_TRANSIT_AT holds the transit of a packet. */
+export const STREAM_HAS_TRANSIT_AT = 60;
 export const STREAM_LAST_SR_US_AT = 64;
 export const STREAM_LAST_PACKET_US_AT = 72;
 export const STREAM_OWN_SSRC_AT = 80;
@@ -119,11 +124,20 @@ export const STREAM_INVALID_AT = 112;
 export const STREAM_DUPLICATE_AT = 116;
 export const STREAM_PAUSED_AT = 120;
 export const STREAM_DROPPED_AT = 124;
-/** Lost in the epochs before this one. */
+/** Of the epochs that are over. */
 export const STREAM_LOST_BEFORE_AT = 128;
 export const STREAM_RECEIVED_BEFORE_AT = 132;
+export const STREAM_NEXT_EPOCH_AT = 136;
+/** Dropped RTP packets that the journal does not tell of yet. */
+export const STREAM_UNDECLARED_DROPS_AT = 140;
 export const STREAM_WINDOW_AT = 160;
 export const STREAM_WINDOW_BYTES = WINDOW_PACKETS / 8;
+/** The epoch before: state and window. Its source may go on for a while, or alternate with the present one. */
+export const STREAM_OTHER_STATE_AT = STREAM_WINDOW_AT + STREAM_WINDOW_BYTES;
+export const STREAM_OTHER_WINDOW_AT = STREAM_OTHER_STATE_AT + STREAM_EPOCH_STATE_BYTES;
+/** Where two epochs are exchanged. */
+export const EXCHANGE_AT = 9472;
+export const EXCHANGE_BYTES = WINDOW_PACKETS / 8;
 
 export const FLAG_OPEN = 1;
 /** The source is not known: the first packet's becomes it. */
@@ -131,7 +145,8 @@ export const FLAG_LEARN = 2;
 export const FLAG_RTCP_MUX = 4;
 /** An epoch has begun: SSRC and sequence numbers are valid. */
 export const FLAG_STARTED = 8;
-export const FLAG_HAS_TRANSIT = 16;
+/** STREAM_OTHER_STATE_AT holds an epoch. */
+export const FLAG_HAS_OTHER = 16;
 
 export const DESCRIPTORS_AT = STREAMS_AT + MAX_STREAMS * STREAM_BYTES;
 export const DESCRIPTOR_BYTES = 48;

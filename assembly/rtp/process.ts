@@ -11,6 +11,7 @@ import {
   DESCRIPTOR_STATUS_AT,
   DESCRIPTOR_STREAM_AT,
   DESCRIPTORS_AT,
+  FLAG_LEARN,
   FLAG_OPEN,
   FLAG_RTCP_MUX,
   LANE_AT,
@@ -30,10 +31,10 @@ import {
   STREAM_FLAGS_AT,
   STREAM_UNAUTHORISED_AT,
 } from '../layout';
-import { looksLikeRtcp } from './header';
+import { looksLikeRtcp, payloadBytes } from './header';
 import { receiveRtp } from './reception';
 import { receiveRtcp } from './rtcp';
-import { count, isFromSource, streamAt } from './stream';
+import { count, isFromSource, learnSource, streamAt } from './stream';
 
 export function process(packets: u32): void {
   for (let i: u32 = 0; i < packets; i++) {
@@ -51,10 +52,12 @@ function receive(descriptor: usize): u32 {
   if ((flags & FLAG_OPEN) == 0) return STATUS_CLOSED;
   const at: usize = load<u32>(descriptor, DESCRIPTOR_OFFSET_AT);
   const bytes = load<u32>(descriptor, DESCRIPTOR_LENGTH_AT);
-  let isRtcp = load<u32>(descriptor, DESCRIPTOR_CHANNEL_AT) == CHANNEL_RTCP;
+  let isRtcp: bool = load<u32>(descriptor, DESCRIPTOR_CHANNEL_AT) == CHANNEL_RTCP;
   if ((flags & FLAG_RTCP_MUX) != 0) isRtcp = looksLikeRtcp(at, bytes);
+  const source = descriptor + DESCRIPTOR_SOURCE_AT;
   const port = load<u32>(descriptor, DESCRIPTOR_SOURCE_PORT_AT);
-  if (!isFromSource(stream, descriptor + DESCRIPTOR_SOURCE_AT, port, isRtcp)) {
+  if ((flags & FLAG_LEARN) != 0 && !isRtcp && payloadBytes(at, bytes) >= 0) learnSource(stream, source, port);
+  if (!isFromSource(stream, source, port, isRtcp)) {
     count(stream, STREAM_UNAUTHORISED_AT);
     return STATUS_UNAUTHORISED;
   }

@@ -8,12 +8,14 @@
 
 import { recordingAt } from '../journal/blocks';
 import {
-  FLAG_HAS_TRANSIT,
+  EXCHANGE_AT,
+  FLAG_HAS_OTHER,
   FLAG_STARTED,
   KIND_DUPLICATE,
   KIND_PAUSED,
   KIND_RTP,
   MAX_DROPOUT_PACKETS,
+  OTHER_EPOCH_MAX_AGE_US,
   RECORDING_PAUSED_AT,
   STATUS_DROPPED,
   STATUS_DUPLICATE,
@@ -24,18 +26,22 @@ import {
   STREAM_CLOCK_RATE_AT,
   STREAM_DUPLICATE_AT,
   STREAM_EPOCH_AT,
-  STREAM_EXPECTED_PRIOR_AT,
+  STREAM_EPOCH_STATE_AT,
+  STREAM_EPOCH_STATE_BYTES,
   STREAM_FLAGS_AT,
+  STREAM_HAS_TRANSIT_AT,
   STREAM_INVALID_AT,
   STREAM_JITTER_AT,
   STREAM_LAST_PACKET_US_AT,
   STREAM_LOST_BEFORE_AT,
   STREAM_MAX_SEQ_AT,
   STREAM_MAX_TIMESTAMP_AT,
+  STREAM_NEXT_EPOCH_AT,
+  STREAM_OTHER_STATE_AT,
+  STREAM_OTHER_WINDOW_AT,
   STREAM_PAUSED_AT,
   STREAM_RECEIVED_AT,
   STREAM_RECEIVED_BEFORE_AT,
-  STREAM_RECEIVED_PRIOR_AT,
   STREAM_RECORDING_AT,
   STREAM_SSRC_AT,
   STREAM_TRANSIT_AT,
@@ -73,20 +79,38 @@ export function receiveRtp(stream: usize, at: usize, bytes: u32, arrivalUs: u64)
   return journal(stream, KIND_RTP, extSeq, arrivalUs, at, bytes) ? STATUS_RECEIVED : STATUS_DROPPED;
 }
 
-/** The packet's extended sequence number; begins a new epoch where the packet cannot continue the present one. */
+/**
+ * The packet's extended sequence number, in the present epoch if it can continue that, else in the one before, else in a new
+ * one. So a stray packet, or two sources that alternate while one hands over to the other, do not make an epoch per packet.
+ */
 function extend(stream: usize, at: usize, arrivalUs: u64): u32 {
-  const seq = sequenceOf(at);
   const ssrc = ssrcOf(at);
-  if ((load<u32>(stream, STREAM_FLAGS_AT) & FLAG_STARTED) == 0 || ssrc != load<u32>(stream, STREAM_SSRC_AT)) {
-    return beginEpoch(stream, ssrc, seq);
+  const flags = load<u32>(stream, STREAM_FLAGS_AT);
+  if ((flags & FLAG_STARTED) == 0) return beginEpoch(stream, ssrc, sequenceOf(at));
+  const extSeq = continued(stream, at, arrivalUs);
+  if (extSeq != 0) return extSeq;
+  const other = stream + (STREAM_OTHER_STATE_AT - STREAM_EPOCH_STATE_AT);
+  if (
+    (flags & FLAG_HAS_OTHER) != 0 &&
+    arrivalUs - load<u64>(other, STREAM_LAST_PACKET_US_AT) < (OTHER_EPOCH_MAX_AGE_US as u64)
+  ) {
+    exchangeEpochs(stream);
+    const extSeqThere = continued(stream, at, arrivalUs);
+    if (extSeqThere != 0) return extSeqThere;
+    exchangeEpochs(stream);
   }
+  return beginEpoch(stream, ssrc, sequenceOf(at));
+}
+
+/** The packet's extended sequence number if it can belong to the present epoch (A.1), else 0. */
+function continued(stream: usize, at: usize, arrivalUs: u64): u32 {
+  if (ssrcOf(at) != load<u32>(stream, STREAM_SSRC_AT)) return 0;
   const max = load<u32>(stream, STREAM_MAX_SEQ_AT);
-  const ahead: u32 = (seq - max) & 0xffff;
+  const ahead: u32 = (sequenceOf(at) - max) & 0xffff;
   if (ahead < (MAX_DROPOUT_PACKETS as u32)) return max + ahead;
   const behind: u32 = FIRST_CYCLE - ahead;
   if (behind < (WINDOW_PACKETS as u32)) return max - behind;
-  if (ahead < 0x8000 && isOutage(stream, timestampOf(at), arrivalUs)) return max + ahead;
-  return beginEpoch(stream, ssrc, seq);
+  return ahead < 0x8000 && isOutage(stream, timestampOf(at), arrivalUs) ? max + ahead : 0;
 }
 
 /**
@@ -102,28 +126,58 @@ function isOutage(stream: usize, timestamp: u32, arrivalUs: u64): bool {
 
 function beginEpoch(stream: usize, ssrc: u32, seq: u32): u32 {
   const flags = load<u32>(stream, STREAM_FLAGS_AT);
-  if ((flags & FLAG_STARTED) != 0) {
-    const received = load<u32>(stream, STREAM_RECEIVED_AT);
-    store<u32>(stream, load<u32>(stream, STREAM_LOST_BEFORE_AT) + lostInEpoch(stream), STREAM_LOST_BEFORE_AT);
-    store<u32>(stream, load<u32>(stream, STREAM_RECEIVED_BEFORE_AT) + received, STREAM_RECEIVED_BEFORE_AT);
-    store<u32>(stream, load<u32>(stream, STREAM_EPOCH_AT) + 1, STREAM_EPOCH_AT);
+  if ((flags & FLAG_STARTED) != 0) leaveEpoch(stream, flags);
+  else store<u32>(stream, flags | FLAG_STARTED, STREAM_FLAGS_AT);
+  // A sender report that came before the first packet stays known.
+  if ((flags & FLAG_STARTED) != 0 || ssrc != load<u32>(stream, STREAM_SSRC_AT)) {
+    memory.fill(stream + STREAM_EPOCH_STATE_AT, 0, STREAM_EPOCH_STATE_BYTES);
   }
-  store<u32>(stream, (flags | FLAG_STARTED) & ~FLAG_HAS_TRANSIT, STREAM_FLAGS_AT);
+  const epoch = load<u32>(stream, STREAM_NEXT_EPOCH_AT);
+  store<u32>(stream, epoch + 1, STREAM_NEXT_EPOCH_AT);
+  store<u32>(stream, epoch, STREAM_EPOCH_AT);
   store<u32>(stream, ssrc, STREAM_SSRC_AT);
   const extSeq = FIRST_CYCLE + seq;
   store<u32>(stream, extSeq, STREAM_BASE_SEQ_AT);
   store<u32>(stream, extSeq - 1, STREAM_MAX_SEQ_AT);
-  store<u32>(stream, 0, STREAM_RECEIVED_AT);
-  store<u32>(stream, 0, STREAM_JITTER_AT);
-  store<u32>(stream, 0, STREAM_EXPECTED_PRIOR_AT);
-  store<u32>(stream, 0, STREAM_RECEIVED_PRIOR_AT);
   memory.fill(stream + STREAM_WINDOW_AT, 0, STREAM_WINDOW_BYTES);
   return extSeq;
 }
 
-/** Expected minus received (A.3), of the present epoch. Reordered packets bring it down again. */
-export function lostInEpoch(stream: usize): u32 {
-  if ((load<u32>(stream, STREAM_FLAGS_AT) & FLAG_STARTED) == 0) return 0;
+/** The present epoch becomes the other one; what was the other one is over for good. */
+function leaveEpoch(stream: usize, flags: u32): void {
+  const other = stream + (STREAM_OTHER_STATE_AT - STREAM_EPOCH_STATE_AT);
+  if ((flags & FLAG_HAS_OTHER) != 0) {
+    const received = load<u32>(other, STREAM_RECEIVED_AT);
+    store<u32>(stream, load<u32>(stream, STREAM_LOST_BEFORE_AT) + lostInEpoch(other), STREAM_LOST_BEFORE_AT);
+    store<u32>(stream, load<u32>(stream, STREAM_RECEIVED_BEFORE_AT) + received, STREAM_RECEIVED_BEFORE_AT);
+  }
+  memory.copy(stream + STREAM_OTHER_STATE_AT, stream + STREAM_EPOCH_STATE_AT, STREAM_EPOCH_STATE_BYTES);
+  memory.copy(stream + STREAM_OTHER_WINDOW_AT, stream + STREAM_WINDOW_AT, STREAM_WINDOW_BYTES);
+  store<u32>(stream, flags | FLAG_HAS_OTHER, STREAM_FLAGS_AT);
+}
+
+function exchangeEpochs(stream: usize): void {
+  exchange(stream + STREAM_EPOCH_STATE_AT, stream + STREAM_OTHER_STATE_AT, STREAM_EPOCH_STATE_BYTES);
+  exchange(stream + STREAM_WINDOW_AT, stream + STREAM_OTHER_WINDOW_AT, STREAM_WINDOW_BYTES);
+}
+
+function exchange(a: usize, b: usize, bytes: usize): void {
+  memory.copy(EXCHANGE_AT, a, bytes);
+  memory.copy(a, b, bytes);
+  memory.copy(b, EXCHANGE_AT, bytes);
+}
+
+/** Lost packets of the stream as far as is known now: reordered ones bring the number down again. */
+export function lostInStream(stream: usize): u32 {
+  const flags = load<u32>(stream, STREAM_FLAGS_AT);
+  let lost = load<u32>(stream, STREAM_LOST_BEFORE_AT);
+  if ((flags & FLAG_STARTED) != 0) lost += lostInEpoch(stream);
+  if ((flags & FLAG_HAS_OTHER) != 0) lost += lostInEpoch(stream + (STREAM_OTHER_STATE_AT - STREAM_EPOCH_STATE_AT));
+  return lost;
+}
+
+/** Expected minus received (A.3) of one epoch. */
+function lostInEpoch(stream: usize): u32 {
   const expected = load<u32>(stream, STREAM_MAX_SEQ_AT) - load<u32>(stream, STREAM_BASE_SEQ_AT) + 1;
   const received = load<u32>(stream, STREAM_RECEIVED_AT);
   return expected > received ? expected - received : 0;
@@ -174,12 +228,11 @@ function clearWindow(stream: usize, from: u32, packets: u32): void {
 function updateJitter(stream: usize, timestamp: u32, arrivalUs: u64): void {
   const rate = load<u32>(stream, STREAM_CLOCK_RATE_AT) as u64;
   const transit = (((arrivalUs * rate) / 1000000) as u32) - timestamp;
-  const flags = load<u32>(stream, STREAM_FLAGS_AT);
-  if ((flags & FLAG_HAS_TRANSIT) != 0) {
+  if (load<u32>(stream, STREAM_HAS_TRANSIT_AT) != 0) {
     const d = (transit - load<u32>(stream, STREAM_TRANSIT_AT)) as i32;
     const jitter = load<u32>(stream, STREAM_JITTER_AT);
     store<u32>(stream, jitter + (d < 0 ? 0 - d : d) - ((jitter + 8) >>> 4), STREAM_JITTER_AT);
   }
-  store<u32>(stream, flags | FLAG_HAS_TRANSIT, STREAM_FLAGS_AT);
+  store<u32>(stream, 1, STREAM_HAS_TRANSIT_AT);
   store<u32>(stream, transit, STREAM_TRANSIT_AT);
 }

@@ -36,11 +36,21 @@ export function receiveRtcp(stream: usize, at: usize, bytes: u32, arrivalUs: u64
     count(stream, STREAM_INVALID_AT);
     return STATUS_INVALID;
   }
-  if (load<u8>(at, 1) == SENDER_REPORT && bytes >= SENDER_REPORT_BYTES) {
-    store<u32>(stream, bswap<u32>(load<u32>(at, 10)), STREAM_LAST_SR_AT); // the middle of the 64-bit NTP time at 8
-    store<u64>(stream, arrivalUs, STREAM_LAST_SR_US_AT);
-  }
+  if (load<u8>(at, 1) == SENDER_REPORT && packetBytes(at) >= SENDER_REPORT_BYTES) keepReport(stream, at, arrivalUs);
   return journal(stream, KIND_RTCP, 0, arrivalUs, at, bytes) ? STATUS_RTCP : STATUS_DROPPED;
+}
+
+function packetBytes(at: usize): u32 {
+  return ((bswap<u16>(load<u16>(at, 2)) as u32) + 1) << 2;
+}
+
+/** Reports of other sources than the one received now say nothing about it. */
+function keepReport(stream: usize, at: usize, arrivalUs: u64): void {
+  const ssrc = bswap<u32>(load<u32>(at, 4));
+  if ((load<u32>(stream, STREAM_FLAGS_AT) & FLAG_STARTED) == 0) store<u32>(stream, ssrc, STREAM_SSRC_AT);
+  if (ssrc != load<u32>(stream, STREAM_SSRC_AT)) return;
+  store<u32>(stream, bswap<u32>(load<u32>(at, 10)), STREAM_LAST_SR_AT); // the middle of the 64-bit NTP time at 8
+  store<u64>(stream, arrivalUs, STREAM_LAST_SR_US_AT);
 }
 
 /** A.2: begins with a report, version 2 throughout, and the lengths add up to the datagram. */
@@ -52,7 +62,7 @@ function isCompound(at: usize, bytes: u32): bool {
   const end = at + bytes;
   while (at + 4 <= end) {
     if (load<u8>(at) >> 6 != 2) return false;
-    at += ((bswap<u16>(load<u16>(at, 2)) as u32) + 1) << 2;
+    at += packetBytes(at);
   }
   return at == end;
 }

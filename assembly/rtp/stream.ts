@@ -4,6 +4,8 @@ import { appendRecord } from '../journal/blocks';
 import {
   FLAG_LEARN,
   KIND_DROPPED,
+  KIND_PAUSED,
+  KIND_RTP,
   LANE_AT,
   LANE_DROPPED_AT,
   SCRATCH_AT,
@@ -30,16 +32,17 @@ export function count(stream: usize, counter: usize): void {
   store<u32>(stream + counter, load<u32>(stream + counter) + 1);
 }
 
-/** True if the datagram comes from the stream's source; a stream without one takes the first sender of RTP for it. */
+/** The sender of a valid RTP packet becomes the source of a stream that has none. */
+export function learnSource(stream: usize, source: usize, port: u32): void {
+  v128.store(stream + STREAM_REMOTE_AT, v128.load(source));
+  store<u32>(stream, port, STREAM_REMOTE_RTP_PORT_AT);
+  store<u32>(stream, port + 1, STREAM_REMOTE_RTCP_PORT_AT);
+  store<u32>(stream, load<u32>(stream, STREAM_FLAGS_AT) & ~FLAG_LEARN, STREAM_FLAGS_AT);
+}
+
+/** True if the datagram comes from the stream's source. */
 export function isFromSource(stream: usize, source: usize, port: u32, isRtcp: bool): bool {
-  const flags = load<u32>(stream, STREAM_FLAGS_AT);
-  if ((flags & FLAG_LEARN) != 0 && !isRtcp) {
-    v128.store(stream + STREAM_REMOTE_AT, v128.load(source));
-    store<u32>(stream, port, STREAM_REMOTE_RTP_PORT_AT);
-    store<u32>(stream, port + 1, STREAM_REMOTE_RTCP_PORT_AT);
-    store<u32>(stream, flags & ~FLAG_LEARN, STREAM_FLAGS_AT);
-    return true;
-  }
+  if ((load<u32>(stream, STREAM_FLAGS_AT) & FLAG_LEARN) != 0) return false;
   if (v128.any_true(v128.xor(v128.load(stream + STREAM_REMOTE_AT), v128.load(source)))) return false;
   if (port == load<u32>(stream, STREAM_REMOTE_RTP_PORT_AT)) return true;
   return isRtcp && port == load<u32>(stream, STREAM_REMOTE_RTCP_PORT_AT);
@@ -53,14 +56,25 @@ export function journal(stream: usize, kind: u32, extSeq: u32, arrivalUs: u64, a
     if (appendRecord(recording, index, kind, extSeq, load<u32>(stream, STREAM_EPOCH_AT), arrivalUs, at, bytes))
       return true;
   }
-  drop(stream, 1);
+  countDrops(stream, 1);
+  // A copy is not missing from the recording, and reports have no numbers of which one would be missing.
+  if (kind == KIND_RTP || kind == KIND_PAUSED) owe(stream, 1);
   return false;
 }
 
-/** Packets reached this machine and were lost here. */
+/** RTP packets reached this machine and were lost here. */
 export function drop(stream: usize, packets: u32): void {
-  store<u32>(stream, load<u32>(stream, STREAM_DROPPED_AT) + packets, STREAM_DROPPED_AT);
+  countDrops(stream, packets);
+  owe(stream, packets);
+}
+
+/** The journal is to tell of them as soon as there is room. */
+function owe(stream: usize, packets: u32): void {
   store<u32>(stream, load<u32>(stream, STREAM_UNDECLARED_DROPS_AT) + packets, STREAM_UNDECLARED_DROPS_AT);
+}
+
+function countDrops(stream: usize, packets: u32): void {
+  store<u32>(stream, load<u32>(stream, STREAM_DROPPED_AT) + packets, STREAM_DROPPED_AT);
   store<u64>(LANE_AT, load<u64>(LANE_AT, LANE_DROPPED_AT) + packets, LANE_DROPPED_AT);
 }
 

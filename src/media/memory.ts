@@ -14,7 +14,7 @@ export {
   SLOT_BYTES,
 } from '../../assembly/layout.ts';
 
-/** Packet totals of a lane since it started. `lost` is as seen now; reordered packets bring it down again. */
+/** Packet totals of a lane since it started; each packet is in one class. */
 export interface PacketTotals {
   received: number;
   duplicate: number;
@@ -112,6 +112,7 @@ export class LaneMemory {
     this.#view.setUint32(at + layout.STREAM_INDEX_AT, state.index, true);
     this.#view.setUint32(at + layout.STREAM_OWN_SSRC_AT, state.ownSsrc, true);
     this.#view.setUint32(at + layout.STREAM_EPOCH_AT, state.firstEpoch, true);
+    this.#view.setUint32(at + layout.STREAM_NEXT_EPOCH_AT, state.firstEpoch, true);
     this.updateStream(slot, state);
   }
 
@@ -119,7 +120,10 @@ export class LaneMemory {
     const at = this.#stream(slot);
     const { remote } = state;
     const kept =
-      this.#view.getUint32(at + layout.STREAM_FLAGS_AT, true) & (layout.FLAG_STARTED | layout.FLAG_HAS_TRANSIT);
+      this.#view.getUint32(at + layout.STREAM_FLAGS_AT, true) & (layout.FLAG_STARTED | layout.FLAG_HAS_OTHER);
+    if (this.#view.getUint32(at + layout.STREAM_CLOCK_RATE_AT, true) !== state.clockRate) {
+      this.#view.setUint32(at + layout.STREAM_HAS_TRANSIT_AT, 0, true); // was measured by another clock
+    }
     const flags = layout.FLAG_OPEN | (remote ? 0 : layout.FLAG_LEARN) | (state.rtcpMux ? layout.FLAG_RTCP_MUX : 0);
     this.#view.setUint32(at + layout.STREAM_FLAGS_AT, kept | flags, true);
     this.#view.setUint32(at + layout.STREAM_CLOCK_RATE_AT, state.clockRate, true);
@@ -142,8 +146,12 @@ export class LaneMemory {
   } {
     const at = this.#stream(slot);
     const read = (offset: number) => this.#view.getUint32(at + offset, true);
+    const otherEpoch = layout.STREAM_OTHER_STATE_AT - layout.STREAM_EPOCH_STATE_AT;
     return {
-      received: read(layout.STREAM_RECEIVED_AT) + read(layout.STREAM_RECEIVED_BEFORE_AT),
+      received:
+        read(layout.STREAM_RECEIVED_AT) +
+        read(otherEpoch + layout.STREAM_RECEIVED_AT) +
+        read(layout.STREAM_RECEIVED_BEFORE_AT),
       invalid: read(layout.STREAM_INVALID_AT),
       unauthorised: read(layout.STREAM_UNAUTHORISED_AT),
       duplicate: read(layout.STREAM_DUPLICATE_AT),

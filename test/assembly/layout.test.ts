@@ -19,6 +19,7 @@ const values = layout as unknown as Record<string, number>;
 const LANE: Region[] = [
   { name: 'CRC_TABLE', at: layout.CRC_TABLE_AT, bytes: layout.CRC_TABLE_BYTES },
   { name: 'LANE', at: layout.LANE_AT, bytes: layout.LANE_BYTES },
+  { name: 'EXCHANGE', at: layout.EXCHANGE_AT, bytes: layout.EXCHANGE_BYTES },
   { name: 'RECORDINGS', at: layout.RECORDINGS_AT, bytes: layout.MAX_RECORDINGS * layout.RECORDING_BYTES },
   { name: 'STREAMS', at: layout.STREAMS_AT, bytes: layout.MAX_STREAMS * layout.STREAM_BYTES },
   { name: 'DESCRIPTORS', at: layout.DESCRIPTORS_AT, bytes: layout.BATCH_PACKETS * layout.DESCRIPTOR_BYTES },
@@ -68,23 +69,23 @@ function fields(prefix: string, structBytes: number, skip: RegExp = /^$/): Regio
   return sorted.map(({ name, at }, i) => ({ name, at, bytes: (sorted[i + 1]?.at ?? structBytes) - at }));
 }
 
-const STRUCTS: [prefix: string, bytes: number, wide: RegExp][] = [
+const STRUCTS: [prefix: string, bytes: number, wide: RegExp, skip?: RegExp][] = [
   ['BLOCK_', layout.BLOCK_HEADER_BYTES, /(SEQ|_US)_AT$/],
   ['RECORD_', layout.RECORD_HEADER_BYTES, /_US_AT$/],
   ['RECORDING_', layout.RECORDING_BYTES, /_ID_AT$/],
-  ['STREAM_', layout.STREAM_BYTES, /_US_AT$/],
+  ['STREAM_', layout.STREAM_BYTES, /_US_AT$/, /^STREAM_EPOCH_STATE_AT$/],
   ['DESCRIPTOR_', layout.DESCRIPTOR_BYTES, /(_US|_SOURCE)_AT$/],
   ['ENTRY_', layout.ENTRY_BYTES, /_US_AT$/],
   [
     'LANE_',
     layout.LANE_BYTES,
-    /(BLOCK_SEQ|RECEIVED|DUPLICATE|PAUSED|INVALID|UNAUTHORISED|DROPPED|RTCP|LOST|QUEUED_BYTES|WRITTEN_BYTES|MS|LOAD)_AT$/,
+    /(BLOCK_SEQ|RECEIVED|DUPLICATE|PAUSED|INVALID|UNAUTHORISED|DROPPED|RTCP|QUEUED_BYTES|WRITTEN_BYTES|MS|LOAD)_AT$/,
   ],
 ];
 
-for (const [prefix, bytes, wide] of STRUCTS) {
+for (const [prefix, bytes, wide, skip] of STRUCTS) {
   test(`fields of ${prefix}* are disjoint, naturally aligned and inside the struct`, () => {
-    const found = fields(prefix, bytes);
+    const found = fields(prefix, bytes, skip);
     assert.ok(found.length > 4);
     for (const field of found) {
       const needed = wide.test(field.name) ? 8 : field.name === 'RECORD_STREAM_AT' ? 2 : 4;
@@ -95,6 +96,15 @@ for (const [prefix, bytes, wide] of STRUCTS) {
     assert.equal(bytes % 8, 0);
   });
 }
+
+test('the state of an epoch is what lies between its bounds, and both epochs fit into a stream', () => {
+  const end = layout.STREAM_EPOCH_STATE_AT + layout.STREAM_EPOCH_STATE_BYTES;
+  assert.equal(layout.STREAM_EPOCH_STATE_AT, layout.STREAM_SSRC_AT);
+  assert.equal(end, layout.STREAM_OWN_SSRC_AT);
+  assert.ok(layout.STREAM_LAST_PACKET_US_AT + 8 <= end);
+  assert.ok(layout.STREAM_OTHER_WINDOW_AT + layout.STREAM_WINDOW_BYTES <= layout.STREAM_BYTES);
+  assert.ok(Math.max(layout.STREAM_EPOCH_STATE_BYTES, layout.STREAM_WINDOW_BYTES) <= layout.EXCHANGE_BYTES);
+});
 
 test('a block of everything staged fits, and so does one record more than the longest', () => {
   assert.ok(layout.BLOCKS_BYTES >= layout.STAGING_BYTES + layout.MAX_RECORDINGS * layout.BLOCK_HEADER_BYTES);
