@@ -130,6 +130,8 @@ export const STREAM_RECEIVED_BEFORE_AT = 132;
 export const STREAM_NEXT_EPOCH_AT = 136;
 /** Dropped RTP packets that the journal does not tell of yet. */
 export const STREAM_UNDECLARED_DROPS_AT = 140;
+/** The port that RTP really comes from; 0: nothing heard yet. */
+export const STREAM_HEARD_PORT_AT = 144;
 export const STREAM_WINDOW_AT = 160;
 export const STREAM_WINDOW_BYTES = WINDOW_PACKETS / 8;
 /** The epoch before: state and window. Its source may go on for a while, or alternate with the present one. */

@@ -34,7 +34,7 @@ import {
 import { looksLikeRtcp, payloadBytes } from './header';
 import { receiveRtp } from './reception';
 import { receiveRtcp } from './rtcp';
-import { count, isFromSource, learnSource, streamAt } from './stream';
+import { count, hear, isFromSource, learnSource, streamAt } from './stream';
 
 export function process(packets: u32): void {
   for (let i: u32 = 0; i < packets; i++) {
@@ -62,7 +62,10 @@ function receive(descriptor: usize): u32 {
     return STATUS_UNAUTHORISED;
   }
   const arrivalUs = load<u64>(descriptor, DESCRIPTOR_ARRIVAL_US_AT);
-  return isRtcp ? receiveRtcp(stream, at, bytes, arrivalUs) : receiveRtp(stream, at, bytes, arrivalUs);
+  if (isRtcp) return receiveRtcp(stream, at, bytes, arrivalUs);
+  const status = receiveRtp(stream, at, bytes, arrivalUs);
+  if (status != STATUS_INVALID) hear(stream, port);
+  return status;
 }
 
 /** Drops are counted where they happen. */

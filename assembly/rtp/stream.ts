@@ -14,6 +14,7 @@ import {
   STREAM_DROPPED_AT,
   STREAM_EPOCH_AT,
   STREAM_FLAGS_AT,
+  STREAM_HEARD_PORT_AT,
   STREAM_INDEX_AT,
   STREAM_MAX_SEQ_AT,
   STREAM_RECORDING_AT,
@@ -40,12 +41,28 @@ export function learnSource(stream: usize, source: usize, port: u32): void {
   store<u32>(stream, load<u32>(stream, STREAM_FLAGS_AT) & ~FLAG_LEARN, STREAM_FLAGS_AT);
 }
 
-/** True if the datagram comes from the stream's source. */
+/**
+ * True if the datagram comes from the stream's source. The address must be the signalled one. The port should be the signalled one
+ * too (symmetric RTP, RFC 4961), but clients that send from another are in the field: the first port from that address is kept
+ * to, until the signalled one is heard.
+ */
 export function isFromSource(stream: usize, source: usize, port: u32, isRtcp: bool): bool {
   if ((load<u32>(stream, STREAM_FLAGS_AT) & FLAG_LEARN) != 0) return false;
   if (v128.any_true(v128.xor(v128.load(stream + STREAM_REMOTE_AT), v128.load(source)))) return false;
-  if (port == load<u32>(stream, STREAM_REMOTE_RTP_PORT_AT)) return true;
-  return isRtcp && port == load<u32>(stream, STREAM_REMOTE_RTCP_PORT_AT);
+  const heard = load<u32>(stream, STREAM_HEARD_PORT_AT);
+  if (isRtcp) return isReportPort(stream, port, heard);
+  return heard == 0 || port == heard || port == load<u32>(stream, STREAM_REMOTE_RTP_PORT_AT);
+}
+
+/** Valid RTP has come from that port of the source. */
+export function hear(stream: usize, port: u32): void {
+  store<u32>(stream, port, STREAM_HEARD_PORT_AT);
+}
+
+/** The signalled RTCP port, or the RTP port or its neighbour. */
+function isReportPort(stream: usize, port: u32, heard: u32): bool {
+  const rtp = load<u32>(stream, STREAM_REMOTE_RTP_PORT_AT);
+  return port == load<u32>(stream, STREAM_REMOTE_RTCP_PORT_AT) || port == rtp || port == heard || port == heard + 1;
 }
 
 /** Puts a packet into the journal, after a declaration of those that did not get there before it. */
