@@ -42,7 +42,9 @@ export class RecordingServer {
     this.#config = config;
     this.#log = log;
     this.#folder = openDataFolder(config.data);
-    this.#catalogue = new SqliteCatalogue(this.#folder.catalogue);
+    this.#catalogue = new SqliteCatalogue(this.#folder.catalogue, {
+      onWriteError: (error) => log.error({ err: error }, 'the catalogue cannot be written: rows wait in memory'),
+    });
     this.#finaliser = this.#createFinaliser();
     this.#admission = new Admission(config, () => this.#live.size, this.#folder.journal);
     this.#metrics = createMetrics({
@@ -169,6 +171,7 @@ export class RecordingServer {
       this.#metrics.calls.inc({ outcome: 'refused' });
       return invite.reject(reading.refuse);
     }
+    const answered = this.#metrics.callSetupSeconds.startTimer();
     let cancelled = false;
     invite.onCancel = () => {
       cancelled = true;
@@ -180,6 +183,7 @@ export class RecordingServer {
       dialog.place(reading);
       if (cancelled) throw new Cancelled();
       this.#run(dialog, invite.accept({ body: sdpBody(sdp) }), reading.offer === null);
+      answered();
       this.#metrics.calls.inc({ outcome: 'recorded' });
     } catch (error) {
       if (dialog) await this.#end(dialog, 'refused', String(error));
