@@ -157,7 +157,7 @@ test('RFC 6026 7.1: Accepted absorbs the INVITE, passes 2xx on, and ends with ti
 });
 
 test('RFC 3261 17.2.2: non-INVITE server: retransmissions get the last response, timer J ends it', () => {
-  const machine = new NonInviteServerMachine(false);
+  const machine = new NonInviteServerMachine(0, false);
   assert.deepEqual(machine.onRetransmission(), []);
   assert.deepEqual(machine.onRespond(100, 0), ['send']);
   assert.deepEqual(machine.onRetransmission(), ['send']);
@@ -165,7 +165,11 @@ test('RFC 3261 17.2.2: non-INVITE server: retransmissions get the last response,
   assert.deepEqual(machine.onRespond(500, 200), []);
   assert.deepEqual(machine.onRetransmission(), ['send']);
   assert.deepEqual(run(machine), ['32100 terminated']);
-  const tcp = new NonInviteServerMachine(true);
+  const tcp = new NonInviteServerMachine(0, true);
   tcp.onRespond(200, 100);
   assert.deepEqual(run(tcp), ['100 terminated']);
+});
+
+test('RFC 4320 4.1: a request that the user never answers is forgotten after 64*T1', () => {
+  assert.deepEqual(run(new NonInviteServerMachine(0, false)), ['32000 terminated']);
 });

@@ -42,6 +42,7 @@ export function requestFault(request: SipRequest): Fault | null {
 }
 
 function viaFault(request: SipRequest): string {
+  if (request.count('via') === 0) return 'Missing Via header';
   for (const line of request.rawHeaders('via')) {
     const items = splitList(line);
     if (items.length === 0 || line.endsWith(',')) return 'Malformed Via header';

@@ -90,11 +90,13 @@ type NonInviteState = 'trying' | 'proceeding' | 'completed' | 'terminated';
 
 export class NonInviteServerMachine {
   state: NonInviteState = 'trying';
-  deadline = Infinity;
+  deadline: number;
   readonly #reliable: boolean;
 
-  constructor(reliable: boolean) {
+  /** RFC 4320 4.1: after 64*T1 the client has given up, and an answer is of no use to anyone. */
+  constructor(now: number, reliable: boolean) {
     this.#reliable = reliable;
+    this.deadline = now + T1_64;
   }
 
   onRespond(status: number, now: number): readonly Output[] {
@@ -113,7 +115,7 @@ export class NonInviteServerMachine {
   }
 
   onDeadline(): readonly Output[] {
-    return this.state === 'completed' ? this.#terminate() : NOTHING;
+    return this.state === 'terminated' ? NOTHING : this.#terminate();
   }
 
   onTransportError(): readonly Output[] {

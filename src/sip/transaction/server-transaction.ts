@@ -51,7 +51,7 @@ export class ServerTransaction implements Timed {
     const reliable = isReliable(from.transport);
     const now = layer.wire.now();
     this.#machine =
-      request.method === 'INVITE' ? new InviteServerMachine(now, reliable) : new NonInviteServerMachine(reliable);
+      request.method === 'INVITE' ? new InviteServerMachine(now, reliable) : new NonInviteServerMachine(now, reliable);
     layer.deadlines.set(this, this.#machine.deadline);
   }
 

@@ -1,0 +1,179 @@
+/** RFC 3261 18 on real sockets of this machine. */
+import assert from 'node:assert/strict';
+import dgram from 'node:dgram';
+import { once } from 'node:events';
+import net from 'node:net';
+import { after, test } from 'node:test';
+import { SipEndpoint, type SipEndpointOptions, type SipSession } from '../../src/sip/index.ts';
+
+const open: SipEndpoint[] = [];
+after(async () => {
+  await Promise.all(open.map((endpoint) => endpoint.close({ graceMs: 50 })));
+});
+
+async function endpoint(options: Partial<SipEndpointOptions> = {}): Promise<SipEndpoint> {
+  const listen = [
+    { transport: 'udp', host: '127.0.0.1', port: 0 },
+    { transport: 'tcp', host: '127.0.0.1', port: 0 },
+  ] as const;
+  const one = new SipEndpoint({ listen: [...listen], userAgent: 'test', ...options });
+  open.push(one);
+  await one.start();
+  return one;
+}
+
+const portOf = (one: SipEndpoint, transport: 'udp' | 'tcp') =>
+  one.addresses.find((a) => a.transport === transport)!.port;
+
+const options = (transport: string, via: string, body = '') =>
+  [
+    'OPTIONS sip:127.0.0.1 SIP/2.0',
+    `Via: SIP/2.0/${transport} ${via};branch=z9hG4bK${via.length}${body.length}`,
+    'From: <sip:a@b>;tag=1',
+    'To: <sip:127.0.0.1>',
+    'Call-ID: x',
+    'CSeq: 1 OPTIONS',
+    `Content-Length: ${body.length}`,
+    '',
+    body,
+  ].join('\r\n');
+
+async function udp(): Promise<{ socket: dgram.Socket; port: number; next: () => Promise<string> }> {
+  const socket = dgram.createSocket('udp4');
+  socket.bind(0, '127.0.0.1');
+  await once(socket, 'listening');
+  const next = async () => String((await once(socket, 'message'))[0]);
+  return { socket, port: socket.address().port, next };
+}
+
+test('RFC 3581 4: a response goes to the source port with rport, else to the sent-by port', async () => {
+  const server = await endpoint();
+  const [source, other] = [await udp(), await udp()];
+  source.socket.send(options('UDP', 'client.invalid:9;rport'), portOf(server, 'udp'), '127.0.0.1');
+  assert.match(await source.next(), new RegExp(`received=127.0.0.1;rport=${source.port}`));
+  source.socket.send(options('UDP', `127.0.0.1:${other.port}`), portOf(server, 'udp'), '127.0.0.1');
+  assert.match(await other.next(), /^SIP\/2.0 200 /);
+  source.socket.close();
+  other.socket.close();
+});
+
+test('RFC 3261 18.3, RFC 5626 3.5.1: TCP: split and joined messages, keep-alives, a broken frame', async () => {
+  const server = await endpoint();
+  const socket = net.connect(portOf(server, 'tcp'), '127.0.0.1');
+  socket.setNoDelay(true);
+  let text = '';
+  socket.on('data', (chunk) => {
+    text += chunk;
+  });
+  const until = async (pattern: RegExp) => {
+    while (!pattern.test(text)) await once(socket, 'data');
+    text = text.replace(pattern, '');
+  };
+  const one = options('TCP', 'one.invalid');
+  socket.write(one.slice(0, 40));
+  await new Promise((resolve) => setImmediate(resolve));
+  socket.write(`${one.slice(40)}${options('TCP', 'second.invalid')}\r\n\r\n`);
+  await until(/one.invalid.*200 OK.*second.invalid.*\r\n\r\n\r\n/s);
+  socket.write(options('TCP', 'third.invalid').replace('Content-Length: 0', 'Content-Length: abc'));
+  await until(/400 Malformed Content-Length.*third.invalid/s);
+  await once(socket, 'close');
+});
+
+test('RFC 3261 18.2.2: over TCP in-dialog requests use the connection that the INVITE came by', async () => {
+  const [server, client] = [await endpoint(), await endpoint()];
+  let session!: SipSession;
+  server.onInvite = (invite) => {
+    session = invite.accept();
+  };
+  const answered = await client.invite({ to: `sip:127.0.0.1:${portOf(server, 'tcp')};transport=tcp` }).answered;
+  answered.session.onInfo = () => ({ status: 200 });
+  await answered.session.request('OPTIONS');
+  assert.equal((await session.request('INFO')).status, 200);
+  assert.equal(server.stats().connections, 1);
+  assert.equal(client.stats().connections, 1);
+  await answered.session.bye();
+});
+
+test('RFC 3261 18.1.1: a large INVITE goes over TCP, or over UDP where TCP is refused', async () => {
+  const body = { contentType: 'application/sdp', content: Buffer.alloc(2_000, 120) };
+  const client = await endpoint();
+  const both = await endpoint();
+  const only = await endpoint({ listen: [{ transport: 'udp', host: '127.0.0.1', port: 0 }] });
+  for (const [server, expected] of [
+    [only, 'udp'],
+    [only, 'udp'],
+  ] as const) {
+    let transport = '';
+    server.onInvite = (invite) => {
+      transport = invite.source.transport;
+      assert.equal(invite.request.body.length, 2_000);
+      invite.accept();
+    };
+    const { session } = await client.invite({ to: `sip:127.0.0.1:${portOf(server, 'udp')}`, body }).answered;
+    assert.equal(transport, expected);
+    await session.bye();
+  }
+  await both.close();
+});
+
+test('RFC 3261 18.4: nobody there: TCP reset and ICMP become 503', async () => {
+  const client = await endpoint();
+  const probe = await udp();
+  probe.socket.close();
+  await assert.rejects(client.invite({ to: `sip:127.0.0.1:${probe.port};transport=tcp` }).answered, { status: 503 });
+  await assert.rejects(client.invite({ to: `sip:127.0.0.1:${probe.port}` }).answered, { status: 503 });
+  await assert.rejects(client.invite({ to: 'sip:no-such-host.invalid;transport=tcp' }).answered, { status: 503 });
+});
+
+test('a server that goes away while it rings is a 503 over TCP', async () => {
+  const client = await endpoint();
+  const server = net.createServer((socket) => socket.once('data', () => socket.destroy()));
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as net.AddressInfo;
+  await assert.rejects(client.invite({ to: `sip:127.0.0.1:${port};transport=tcp` }).answered, { status: 503 });
+  server.close();
+});
+
+test('IPv6: brackets in Via and Contact, and a call over it', async (context) => {
+  const listen = [{ transport: 'udp', host: '::1', port: 0 }] as SipEndpointOptions['listen'];
+  let server: SipEndpoint;
+  try {
+    server = await endpoint({ listen });
+  } catch {
+    context.skip('this machine has no IPv6 loopback');
+    return;
+  }
+  const client = await endpoint({ listen });
+  let via = '';
+  server.onInvite = (invite) => {
+    via = invite.request.header('via') ?? '';
+    invite.accept();
+  };
+  const { session } = await client.invite({ to: `sip:[::1]:${server.addresses[0]!.port}` }).answered;
+  assert.match(via, /^SIP\/2.0\/UDP \[::1\]:\d+/);
+  assert.match(session.remoteUri, /^sip:\[::1\]:\d+/);
+  await session.bye();
+});
+
+test('an address in use is named', async () => {
+  const first = await endpoint();
+  const port = portOf(first, 'tcp');
+  const second = new SipEndpoint({ listen: [{ transport: 'tcp', host: '127.0.0.1', port }], userAgent: 'test' });
+  await assert.rejects(second.start(), { message: `cannot listen on tcp:127.0.0.1:${port}: the address is in use` });
+});
+
+test('close says BYE and frees the ports', async () => {
+  const [server, client] = [await endpoint(), await endpoint()];
+  server.onInvite = (invite) => invite.accept();
+  const { session } = await client.invite({ to: `sip:127.0.0.1:${portOf(server, 'udp')}` }).answered;
+  const ended = new Promise<string>((resolve) => {
+    session.onEnded = (end) => resolve(end.by);
+  });
+  await session.request('INFO');
+  const port = portOf(server, 'udp');
+  await server.close();
+  assert.equal(await ended, 'remote');
+  const again = await endpoint({ listen: [{ transport: 'udp', host: '127.0.0.1', port }] });
+  assert.equal(again.addresses[0]?.port, port);
+});
