@@ -122,7 +122,6 @@ test('RFC 3261 18.4: nobody there: TCP reset and ICMP become 503', async () => {
   probe.socket.close();
   await assert.rejects(client.invite({ to: `sip:127.0.0.1:${probe.port};transport=tcp` }).answered, { status: 503 });
   await assert.rejects(client.invite({ to: `sip:127.0.0.1:${probe.port}` }).answered, { status: 503 });
-  await assert.rejects(client.invite({ to: 'sip:no-such-host.invalid;transport=tcp' }).answered, { status: 503 });
 });
 
 test('a server that goes away while it rings is a 503 over TCP', async () => {
