@@ -77,7 +77,7 @@ function withDefaults(options: Record<string, unknown>): ServerConfig {
 
 async function demo(options: Record<string, unknown>): Promise<void> {
   const config = withDefaults(options);
-  const log = pino({ level: config.logLevel }, pino.destination({ dest: 2, sync: false }));
+  const log = pino({ level: config.logLevel }, pino.destination({ dest: 2, sync: true }));
   const server = await RecordingServer.start(config, log);
   for (const { transport, host, port } of server.sipAddresses) say(`SIP   ${transport}:${host}:${port}`);
   say(`HTTP  ${server.httpUrl}/`);

@@ -10,7 +10,7 @@ const DRAIN_MS = 3_600_000;
 
 async function serve(options: Record<string, unknown>): Promise<void> {
   const config = loadServerConfig(options);
-  const log = pino({ level: config.logLevel }, pino.destination({ dest: 2, sync: false }));
+  const log = pino({ level: config.logLevel }, pino.destination({ dest: 2, sync: true }));
   const server = await RecordingServer.start(config, log);
   const sip = server.sipAddresses.map((a) => `${a.transport}:${a.host}:${a.port}`);
   log.info({ sip, http: server.httpUrl, data: config.data }, 'taking calls');
