@@ -4,7 +4,13 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, w
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
-import { blocks, type JournalOptions, type JournalState, JournalWriter, leftOverSegments } from '../../src/journal/index.ts';
+import {
+  blocks,
+  type JournalOptions,
+  type JournalState,
+  JournalWriter,
+  leftOverSegments,
+} from '../../src/journal/index.ts';
 import { Segment } from '../../src/journal/segment.ts';
 import { buildBlock, note } from '../recording/journal-builder.ts';
 
@@ -50,7 +56,9 @@ function upTo(n: number): number[] {
 }
 
 /** A segment whose calls fail as `fault` says; it gets the name of the call and the segment's number. */
-function faulty(fault: (call: 'create' | 'write' | 'sync', segment: number) => string | null): JournalOptions['createSegment'] {
+function faulty(
+  fault: (call: 'create' | 'write' | 'sync', segment: number) => string | null,
+): NonNullable<JournalOptions['createSegment']> {
   let created = 0;
   const fail = (call: 'create' | 'write' | 'sync', segment: number) => {
     const code = fault(call, segment);
@@ -142,11 +150,17 @@ test('EIO in fdatasync: it is not repeated; the segment is given up and the byte
   for (const seq of upTo(20)) writer.write(block(seq));
   await writer.flushed();
   await writer.close();
-  assert.deepEqual(synced.filter((segment) => segment === 0), [0]);
+  assert.deepEqual(
+    synced.filter((segment) => segment === 0),
+    [0],
+  );
   assert.match(sealed[0] ?? '', /\.torn$/);
   const [, ...good] = sealed;
   assert.deepEqual(seqsIn(good), upTo(20));
-  assert.deepEqual(states.map(({ error }) => error), ['EIO in sync', undefined]);
+  assert.deepEqual(
+    states.map(({ error }) => error),
+    ['EIO in sync', undefined],
+  );
 });
 
 test('EIO in write and in making the next segment: nothing is lost, order is kept, the second folder takes over', async () => {
