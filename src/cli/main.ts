@@ -7,6 +7,7 @@ import { findPackageJSON } from 'node:module';
 import { Command, CommanderError } from 'commander';
 import { ListenRefused } from '../http/index.ts';
 import { ConfigError } from '../server/config.ts';
+import { register as registerBench } from './bench.ts';
 import { register as registerCall } from './call.ts';
 import { register as registerDemo } from './demo.ts';
 import { register as registerExtract } from './extract.ts';
@@ -18,7 +19,15 @@ const EXIT_FAILED = 1;
 const EXIT_WRONG_USE = 2;
 
 /** In the order of the help. */
-const COMMANDS = [registerServe, registerCall, registerExtract, registerVerify, registerReplay, registerDemo];
+const COMMANDS = [
+  registerServe,
+  registerCall,
+  registerExtract,
+  registerVerify,
+  registerReplay,
+  registerDemo,
+  registerBench,
+];
 
 function version(): string {
   const file = findPackageJSON(import.meta.url);
