@@ -1,14 +1,14 @@
 /** One instance of the WebAssembly media core over one lane memory. The same in a lane, offline and in benchmarks. */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { createLaneMemory, LaneMemory } from './memory.ts';
+import { createLaneMemory, LaneMemory, MAX_NOTE_BYTES } from './memory.ts';
 
 interface CoreExports {
   initialise(): void;
   process(packets: number): void;
   note(recording: number, at: number, bytes: number, nowUs: bigint): number;
   declareKernelDrops(stream: number, packets: number, nowUs: bigint): void;
-  declareStreamDrops(stream: number, nowUs: bigint): void;
+  declareStreamDrops(stream: number, nowUs: bigint): number;
   flush(monoUs: bigint, wallUs: bigint): number;
   receiverReport(stream: number, to: number, nowUs: bigint, cname: number, cnameBytes: number): number;
   lost(stream: number): number;
@@ -35,11 +35,10 @@ export class MediaCore {
     this.wasm.initialise();
   }
 
-  /** False when the journal has no room for it now. @throws RangeError for a note that can never fit. */
-  note(recording: number, json: object, nowUs: bigint): boolean {
-    const bytes = Buffer.from(JSON.stringify(json));
-    if (bytes.length > this.memory.scratchBytes) throw new RangeError(`note of ${bytes.length} bytes is too long`);
-    return this.wasm.note(recording, this.memory.writeScratch(bytes), bytes.length, nowUs) === 1;
+  /** @param note UTF-8 JSON. False when the journal has no room for it now. @throws RangeError if it can never fit. */
+  note(recording: number, note: Uint8Array, nowUs: bigint): boolean {
+    if (note.length > MAX_NOTE_BYTES) throw new RangeError(`a note of ${note.length} bytes: at most ${MAX_NOTE_BYTES}`);
+    return this.wasm.note(recording, this.memory.writeScratch(note), note.length, nowUs) === 1;
   }
 
   /** A receiver report with CNAME (RFC 3550 sections 6.4.2, 6.5.1); valid until the next use of the core. */

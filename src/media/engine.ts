@@ -5,7 +5,6 @@
 
 import { randomInt } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
-import { setTimeout as delay } from 'node:timers/promises';
 import { addressBytes } from './address.ts';
 import { Lane, LaneError, LaneFull } from './lane.ts';
 import type { StreamSetup } from './lane-protocol.ts';
@@ -100,13 +99,18 @@ export class MediaEngine {
     addressBytes(options.address); // a wrong one is the caller's mistake: say so before anything runs
     mkdirSync(options.journalDir, { recursive: true });
     const engine = new MediaEngine(options);
-    for (let laneId = 0; laneId < (options.lanes ?? 1); laneId++) engine.#lanes.push(await engine.#startLane(laneId));
+    try {
+      for (let laneId = 0; laneId < (options.lanes ?? 1); laneId++) engine.#lanes.push(await engine.#startLane(laneId));
+    } catch (error) {
+      await engine.close();
+      throw error;
+    }
     return engine;
   }
 
-  /** @param id UUID. The recording is placed on the lane with the fewest streams, and stays there. */
+  /** @param id UUID. The recording is placed on the lane with the least to do, and stays there. */
   async openRecording(id: string): Promise<RecordingMedia> {
-    const lane = this.#lanes.reduce((least, one) => (one.streamCount < least.streamCount ? one : least));
+    const lane = this.#lanes.reduce((least, one) => (one.load < least.load ? one : least));
     const slot = await lane.openRecording(uuidBytes(id));
     const recording = new RecordingMedia(this, lane, id, slot, () => this.#recordings.delete(id));
     this.#recordings.set(id, recording);
@@ -123,14 +127,14 @@ export class MediaEngine {
       lanes: this.#lanes.map((lane) => {
         const { queuedBytes, writtenBytes, lagMs, loopLoad } = lane.memory.workerState;
         const journal = { queuedBytes, writtenBytes, lagMs };
-        return { lane: lane.id, streams: lane.streamCount, packets: lane.memory.totals(), journal, loopLoad };
+        return { lane: lane.id, streams: lane.streamCount, packets: lane.totals(), journal, loopLoad };
       }),
     };
   }
 
   async close(): Promise<void> {
     clearInterval(this.#silenceTimer);
-    for (const lane of this.#lanes) await lane.close();
+    await Promise.all(this.#lanes.map((lane) => lane.close()));
   }
 
   #startLane(laneId: number): Promise<Lane> {
@@ -166,7 +170,9 @@ export class RecordingMedia {
   readonly #onClosed: () => void;
   readonly #streams = new Map<number, OpenStream>();
   readonly #openedUs = Number(process.hrtime.bigint() / 1000n);
+  readonly #adding = new Set<Promise<StreamMedia>>();
   #nextIndex = 0;
+  #closed: Promise<void> | null = null;
 
   constructor(engine: MediaEngine, lane: Lane, id: string, slot: number, onClosed: () => void) {
     this.id = id;
@@ -181,18 +187,25 @@ export class RecordingMedia {
   }
 
   /** Rejects with NoPortLeft or LaneFull; nothing is open then. */
-  async addStream(options: StreamOptions): Promise<StreamMedia> {
+  addStream(options: StreamOptions): Promise<StreamMedia> {
+    const adding = this.#add(options);
+    this.#adding.add(adding);
+    return adding.finally(() => this.#adding.delete(adding));
+  }
+
+  async #add(options: StreamOptions): Promise<StreamMedia> {
     const index = this.#nextIndex++;
     const { ports, options: engine } = this.#engine;
     for (let tries = 0; tries < PORT_TRIES; tries++) {
-      const rtpPort = ports.lease(Date.now());
+      if (this.#closed) throw new RangeError(`recording ${this.id} is closed`);
+      const rtpPort = ports.lease(performance.now());
       const setup = this.#setup(index, options, rtpPort);
       try {
         const slot = await this.#lane.openStream(setup);
         this.#streams.set(index, { slot, setup });
         return { index, address: engine.address, rtpPort, rtcpPort: setup.rtcpPort ?? rtpPort };
       } catch (error) {
-        ports.giveBack(rtpPort, Date.now());
+        ports.giveBack(rtpPort, performance.now());
         if (!(error instanceof LaneError && error.code === 'EADDRINUSE')) throw error;
       }
     }
@@ -212,8 +225,11 @@ export class RecordingMedia {
   async removeStream(index: number): Promise<void> {
     const { slot, setup } = this.#stream(index);
     this.#streams.delete(index);
-    await this.#lane.closeStream(slot);
-    this.#engine.ports.giveBack(setup.rtpPort, Date.now());
+    try {
+      await this.#lane.closeStream(slot);
+    } finally {
+      this.#engine.ports.giveBack(setup.rtpPort, performance.now());
+    }
   }
 
   /** Packets are discarded from now on; each is accounted for in the journal without its payload. */
@@ -221,9 +237,12 @@ export class RecordingMedia {
     await this.#lane.pause(this.#slot, on);
   }
 
-  /** A fact about the recording, kept in the journal in order with the packets. */
+  /**
+   * A fact about the recording, kept in the journal in order with the packets. Without effect on a closed recording.
+   * @throws RangeError when it is longer than a megabyte.
+   */
   note(json: object): void {
-    this.#lane.note(this.#slot, json);
+    if (!this.#closed) this.#lane.note(this.#slot, json);
   }
 
   counters(): StreamCounters[] {
@@ -233,25 +252,25 @@ export class RecordingMedia {
     });
   }
 
-  /** When the last packet of any stream came, monotonic; when it was opened if none has. */
+  /** When the last packet of any stream came, monotonic; when it was opened, or its lane started again, if none has since. */
   lastPacketUs(): number {
     const times = [...this.#streams.values()].map(({ slot }) => this.#lane.memory.streamCounters(slot).lastPacketUs);
-    return Math.max(this.#openedUs, ...times);
+    return Math.max(this.#openedUs, this.#lane.bornUs, ...times);
   }
 
   /** Closes all streams; resolves when everything is on the disk. */
-  async close(): Promise<void> {
-    for (const index of [...this.#streams.keys()]) {
-      await this.removeStream(index).catch(() => {}); // a dying lane: the ports come back all the same
-    }
-    for (let tries = 0; ; tries++) {
-      try {
-        await this.#lane.closeRecording(this.#slot);
-        return this.#onClosed();
-      } catch (error) {
-        if (tries === 10) throw error;
-        await delay(100); // the lane is being started again; what it had written is on the disk
-      }
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    await Promise.allSettled(this.#adding);
+    try {
+      await Promise.all([...this.#streams.keys()].map((index) => this.removeStream(index)));
+      await this.#lane.closeRecording(this.#slot);
+    } finally {
+      this.#onClosed();
     }
   }
 
@@ -270,7 +289,6 @@ export class RecordingMedia {
       clockRate: payloadTypes.find((type) => !AUXILIARY.has(type.encoding))?.clockRate ?? DEFAULT_CLOCK_RATE,
       ownSsrc: randomInt(1, 0xffff_ffff),
       rtcpMux,
-      firstEpoch: 0,
       remote: known ? { ...remote, address: addressBytes(remote.address) } : null,
       address,
       rtpPort,

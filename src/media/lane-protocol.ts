@@ -6,16 +6,20 @@ export interface LaneTask {
   port: import('node:worker_threads').MessagePort;
   laneId: number;
   journalDir: string;
+  /** Block sequence numbers and epochs go on behind those of the lane's lives before. */
+  firstBlockSeq: bigint;
+  firstEpoch: number;
 }
 
-export interface StreamSetup extends StreamState {
+export interface StreamSetup extends Omit<StreamState, 'firstEpoch'> {
   address: string;
   rtpPort: number;
   rtcpPort: number | null;
-  /** Where receiver reports go; null: nowhere until the source is known. */
+  /** Where receiver reports go; null: nowhere. */
   reportTo: { address: string; port: number } | null;
 }
 
+/** All of them can be sent again to a lane that was started again. */
 export type LaneCommand =
   | { do: 'open-recording'; slot: number; id: Uint8Array; paused: boolean }
   | { do: 'close-recording'; slot: number }
@@ -23,7 +27,8 @@ export type LaneCommand =
   | { do: 'update-stream'; slot: number; setup: StreamSetup }
   | { do: 'close-stream'; slot: number }
   | { do: 'pause'; slot: number; paused: boolean }
-  | { do: 'note'; slot: number; json: object }
+  /** UTF-8 JSON. Done when it is on the disk. */
+  | { do: 'note'; slot: number; note: Uint8Array }
   | { do: 'seal' }
   | { do: 'stop' };
 

@@ -1,11 +1,19 @@
 /**
  * A lane as the main thread sees it: shared memory, a worker that runs it, and the list of what is open, from which a lane that
- * died is started again over fresh memory.
+ * died is started again over fresh memory. Commands wait meanwhile, and those that the death left without an answer are sent again.
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { Piscina } from 'piscina';
-import type { LaneCommand, LaneMessage, StreamSetup } from './lane-protocol.ts';
-import { createLaneMemory, LaneMemory, MAX_RECORDINGS, MAX_STREAMS } from './memory.ts';
+import type { LaneCommand, LaneMessage, LaneTask, StreamSetup } from './lane-protocol.ts';
+import {
+  createLaneMemory,
+  LaneMemory,
+  MAX_NOTE_BYTES,
+  MAX_RECORDINGS,
+  MAX_STREAMS,
+  type PacketTotals,
+} from './memory.ts';
 
 export interface LaneOptions {
   laneId: number;
@@ -15,7 +23,7 @@ export interface LaneOptions {
   onRestarted: (error: Error) => void;
 }
 
-/** A command that the worker refused; `code` as Node names it (EADDRINUSE) or FAILED. */
+/** A command that was refused; `code` as Node names it (EADDRINUSE), FAILED, LANE_DIED or LANE_CLOSED. */
 export class LaneError extends Error {
   override readonly name = 'LaneError';
   readonly code: string;
@@ -35,6 +43,7 @@ const EPOCHS_PER_LIFE = 0x10000;
 /** A lane that dies more often than this in a row is broken for good: better to say so than to spin. */
 const MAX_DEATHS_IN_A_ROW = 10;
 const LONG_LIFE_MS = 10_000;
+const RESTART_BACKOFF_MS = 50;
 
 interface OpenRecording {
   id: Uint8Array;
@@ -72,20 +81,35 @@ export class Lane {
   readonly #waiting = new Map<number, Waiting>();
   #memory!: LaneMemory;
   #port!: MessagePort;
-  #task: Promise<void> = Promise.resolve();
+  #bornUs = 0;
+  /** Packets of the lives before. */
+  #earlier: PacketTotals | null = null;
+  /** Rejects when the present life ends other than by `close`. */
+  #ended: Promise<void> = Promise.resolve();
+  /** Pending while the lane is being started again; rejected when it is gone for good. */
+  #up = Promise.withResolvers<void>();
+  #isUp = false;
+  #supervised: Promise<void> = Promise.resolve();
   #nextRequest = 1;
   #life = 0;
-  #deaths = 0;
   #closing = false;
 
   private constructor(options: LaneOptions) {
     this.id = options.laneId;
     this.#options = options;
+    this.#pool.on('error', () => {}); // what concerns the lane rejects its task
   }
 
   static async start(options: LaneOptions): Promise<Lane> {
     const lane = new Lane(options);
-    await lane.#run();
+    try {
+      await lane.#begin();
+    } catch (error) {
+      await lane.#pool.destroy();
+      throw error;
+    }
+    lane.#rise();
+    lane.#supervised = lane.#supervise();
     return lane;
   }
 
@@ -93,38 +117,49 @@ export class Lane {
     return this.#memory;
   }
 
-  get streamSlots(): Iterable<number> {
-    return this.#streams.keys();
+  /** When the present life began, monotonic: what memory says goes back to then. */
+  get bornUs(): number {
+    return this.#bornUs;
   }
 
   get streamCount(): number {
     return this.#streams.size;
   }
 
+  /** For placement: a recording counts before its streams are there, so that a burst of them is spread. */
+  get load(): number {
+    return this.#streams.size + this.#recordings.size;
+  }
+
+  /** Of all lives. */
+  totals(): PacketTotals {
+    return addTotals(this.#memory.totals(), this.#earlier);
+  }
+
   async openRecording(id: Uint8Array): Promise<number> {
     const slot = this.#recordingSlots.take('recording');
     this.#recordings.set(slot, { id, paused: false });
-    await this.command({ do: 'open-recording', slot, id, paused: false });
+    await this.#command({ do: 'open-recording', slot, id, paused: false });
     return slot;
   }
 
   /** Resolves when all its records are on the disk. */
   async closeRecording(slot: number): Promise<void> {
-    await this.command({ do: 'close-recording', slot });
+    await this.#command({ do: 'close-recording', slot });
     this.#recordings.delete(slot);
     this.#recordingSlots.giveBack(slot);
   }
 
   async pause(slot: number, paused: boolean): Promise<void> {
     this.#recordings.get(slot)!.paused = paused;
-    await this.command({ do: 'pause', slot, paused });
+    await this.#command({ do: 'pause', slot, paused });
   }
 
   /** Rejects with the LaneError of a port that is taken; nothing is open then. */
   async openStream(setup: StreamSetup): Promise<number> {
     const slot = this.#streamSlots.take('stream');
     try {
-      await this.command({ do: 'open-stream', slot, setup: { ...setup, firstEpoch: this.#life * EPOCHS_PER_LIFE } });
+      await this.#command({ do: 'open-stream', slot, setup });
       this.#streams.set(slot, setup);
       return slot;
     } catch (error) {
@@ -135,31 +170,49 @@ export class Lane {
 
   async updateStream(slot: number, setup: StreamSetup): Promise<void> {
     this.#streams.set(slot, setup);
-    await this.command({ do: 'update-stream', slot, setup });
+    await this.#command({ do: 'update-stream', slot, setup });
   }
 
   async closeStream(slot: number): Promise<void> {
     this.#streams.delete(slot);
-    await this.command({ do: 'close-stream', slot });
-    this.#streamSlots.giveBack(slot);
+    try {
+      await this.#command({ do: 'close-stream', slot });
+    } finally {
+      this.#streamSlots.giveBack(slot);
+    }
   }
 
+  /** Kept until it is on the disk, over the death of the worker too. @throws RangeError when it can never fit. */
   note(slot: number, json: object): void {
-    this.command({ do: 'note', slot, json }).catch(() => {}); // a dead lane: its restart is reported by itself
+    const note = Buffer.from(JSON.stringify(json));
+    if (note.length > MAX_NOTE_BYTES) throw new RangeError(`a note of ${note.length} bytes: at most ${MAX_NOTE_BYTES}`);
+    this.#command({ do: 'note', slot, note }).catch(() => {}); // a lane that is gone for good is reported by itself
   }
 
   async seal(): Promise<void> {
-    await this.command({ do: 'seal' });
+    await this.#command({ do: 'seal' });
   }
 
   async close(): Promise<void> {
     this.#closing = true;
-    await this.command({ do: 'stop' }).catch(() => {});
-    await this.#task.catch(() => {});
+    await this.#up.promise.then(() => this.#send({ do: 'stop' })).catch(() => {});
+    await this.#supervised;
+    this.#rejectWaiting(new LaneError('LANE_CLOSED', `lane ${this.id} is closed`));
     await this.#pool.destroy();
   }
 
-  command(command: LaneCommand): Promise<void> {
+  async #command(command: LaneCommand): Promise<void> {
+    for (;;) {
+      await this.#up.promise;
+      try {
+        return await this.#send(command);
+      } catch (error) {
+        if (!(error instanceof LaneError && error.code === 'LANE_DIED')) throw error;
+      }
+    }
+  }
+
+  #send(command: LaneCommand): Promise<void> {
     const request = this.#nextRequest++;
     return new Promise((resolve, reject) => {
       this.#waiting.set(request, { resolve, reject });
@@ -167,23 +220,33 @@ export class Lane {
     });
   }
 
-  async #run(): Promise<void> {
+  /** Begins a life; resolves when the worker serves. */
+  async #begin(): Promise<void> {
     const memory = createLaneMemory();
     const { port1, port2 } = new MessageChannel();
+    const { laneId, journalDir } = this.#options;
+    const task: LaneTask = {
+      ...{ memory, port: port2, laneId, journalDir },
+      firstBlockSeq: this.#firstBlockSeq(),
+      firstEpoch: this.#life * EPOCHS_PER_LIFE,
+    };
     this.#memory = new LaneMemory(memory);
     this.#port = port1;
-    const bornMs = performance.now();
-    const { laneId, journalDir } = this.#options;
-    const task = { memory, port: port2, laneId, journalDir };
-    this.#task = this.#pool.run(task, { transferList: [port2] });
+    this.#bornUs = Number(process.hrtime.bigint() / 1000n);
     const ready = new Promise<void>((resolve) => {
       port1.on('message', (message: LaneMessage) => (message.type === 'ready' ? resolve() : this.#onMessage(message)));
     });
-    const failed = this.#task.then(() => {
+    this.#ended = this.#pool.run(task, { transferList: [port2] }).then(() => {
       if (!this.#closing) throw new Error('the lane ended by itself');
     });
-    failed.catch((error: Error) => this.#onDeath(error, performance.now() - bornMs));
-    await Promise.race([ready, failed]);
+    await Promise.race([ready, this.#ended]);
+  }
+
+  /** Readers skip blocks whose number does not rise: a wall clock that was set back must not make it fall. */
+  #firstBlockSeq(): bigint {
+    const byClock = BigInt(Date.now()) << 20n;
+    const afterLast = this.#life === 0 ? 0n : this.#memory.nextBlockSeq;
+    return byClock > afterLast ? byClock : afterLast;
   }
 
   #onMessage(message: LaneMessage): void {
@@ -196,32 +259,84 @@ export class Lane {
     else waiting?.reject(new LaneError(message.code, message.message));
   }
 
-  #onDeath(error: Error, livedMs: number): void {
-    if (this.#closing) return;
-    for (const { reject } of this.#waiting.values())
-      reject(new LaneError('LANE_DIED', `the lane died: ${error.message}`));
-    this.#waiting.clear();
-    this.#deaths = livedMs < LONG_LIFE_MS ? this.#deaths + 1 : 1;
-    if (this.#life === 0 && livedMs < 1000 && this.#recordings.size === 0) return; // start() tells its caller
-    if (this.#deaths > MAX_DEATHS_IN_A_ROW)
-      return this.#options.onJournalState(true, `lane ${this.id} keeps dying: ${error.message}`);
+  /** Starts the lane again whenever it dies. Ends when it is closed, or dies too often. */
+  async #supervise(): Promise<void> {
+    let bornMs = performance.now();
+    let deaths = 0;
+    for (;;) {
+      const error = await this.#ended.then(
+        () => null,
+        (reason: Error) => reason,
+      );
+      if (!error || this.#closing) return this.#end(error);
+      deaths = performance.now() - bornMs < LONG_LIFE_MS ? deaths + 1 : 1;
+      this.#die(error);
+      if (deaths > MAX_DEATHS_IN_A_ROW) return this.#end(error);
+      if (deaths > 1) await delay(RESTART_BACKOFF_MS * 2 ** (deaths - 2));
+      bornMs = performance.now();
+      await this.#begin()
+        .then(() => Promise.race([this.#reopen(error), this.#ended]))
+        .catch(() => {}); // it died again: the next turn sees to it
+    }
+  }
+
+  #rise(): void {
+    this.#isUp = true;
+    this.#up.resolve();
+  }
+
+  #die(error: Error): void {
+    if (this.#isUp) this.#up = Promise.withResolvers<void>();
+    this.#isUp = false;
+    this.#earlier = this.totals();
     this.#life += 1;
-    void this.#run().then(
-      () => this.#reopen(error),
-      () => {},
-    );
+    this.#port.close();
+    this.#rejectWaiting(new LaneError('LANE_DIED', `the lane died: ${error.message}`));
+  }
+
+  #end(error: Error | null): void {
+    if (this.#isUp) this.#up = Promise.withResolvers<void>();
+    this.#up.promise.catch(() => {}); // also when nobody asks any more
+    this.#up.reject(new LaneError('LANE_CLOSED', `lane ${this.id} is closed`));
+    if (error) this.#options.onJournalState(true, `lane ${this.id} is gone for good: ${error.message}`);
+  }
+
+  #rejectWaiting(error: Error): void {
+    const waiting = [...this.#waiting.values()];
+    this.#waiting.clear();
+    for (const { reject } of waiting) reject(error);
   }
 
   /** Everything that was open is open again, on the same ports. */
   async #reopen(error: Error): Promise<void> {
     for (const [slot, { id, paused }] of this.#recordings) {
-      await this.command({ do: 'open-recording', slot, id, paused });
-      this.note(slot, { type: 'event', name: 'lane-restarted', reason: error.message });
+      await this.#send({ do: 'open-recording', slot, id, paused });
     }
-    for (const [slot, setup] of this.#streams) {
-      const again = { ...setup, firstEpoch: this.#life * EPOCHS_PER_LIFE };
-      await this.command({ do: 'open-stream', slot, setup: again }).catch(() => {});
+    const reopened = [...this.#streams].map(([slot, setup]) =>
+      this.#send({ do: 'open-stream', slot, setup }).catch((refused: LaneError) => {
+        if (refused.code === 'LANE_DIED') throw refused;
+        const text = `stream ${setup.index} could not be received again: ${refused.message}`;
+        this.note(setup.recording, { type: 'warning', text });
+      }),
+    );
+    await Promise.all(reopened);
+    this.#rise();
+    for (const slot of this.#recordings.keys()) {
+      this.note(slot, { type: 'event', name: 'lane-restarted', reason: error.message });
     }
     this.#options.onRestarted(error);
   }
+}
+
+function addTotals(a: PacketTotals, b: PacketTotals | null): PacketTotals {
+  if (!b) return a;
+  return {
+    received: a.received + b.received,
+    duplicate: a.duplicate + b.duplicate,
+    paused: a.paused + b.paused,
+    invalid: a.invalid + b.invalid,
+    unauthorised: a.unauthorised + b.unauthorised,
+    dropped: a.dropped + b.dropped,
+    rtcp: a.rtcp + b.rtcp,
+  };
 }

@@ -4,6 +4,8 @@
 import * as layout from '../../assembly/layout.ts';
 
 const PAGE_BYTES = 65_536;
+/** A note must pass through the scratch region, whose last eight bytes belong to the core. */
+export const MAX_NOTE_BYTES = layout.SCRATCH_BYTES - 8;
 
 export {
   BATCH_PACKETS,
@@ -63,6 +65,10 @@ export class LaneMemory {
     this.#view.setBigUint64(layout.LANE_AT + layout.LANE_BLOCK_SEQ_AT, firstBlockSeq, true);
   }
 
+  get nextBlockSeq(): bigint {
+    return this.#view.getBigUint64(layout.LANE_AT + layout.LANE_BLOCK_SEQ_AT, true);
+  }
+
   totals(): PacketTotals {
     const read = (at: number) => Number(this.#view.getBigUint64(layout.LANE_AT + at, true));
     return {
@@ -94,10 +100,10 @@ export class LaneMemory {
     write(layout.LANE_LOOP_LOAD_AT, state.loopLoad);
   }
 
+  /** The slot's chain of staged records is the core's: empty, or the recording's own if it is opened again. */
   openRecording(slot: number, id: Uint8Array): void {
-    const at = layout.RECORDINGS_AT + slot * layout.RECORDING_BYTES;
-    this.#bytes.fill(0, at, at + layout.RECORDING_BYTES);
-    this.#bytes.set(id, at + layout.RECORDING_ID_AT);
+    this.#bytes.set(id, layout.RECORDINGS_AT + slot * layout.RECORDING_BYTES + layout.RECORDING_ID_AT);
+    this.setPaused(slot, false);
   }
 
   setPaused(slot: number, paused: boolean): void {
@@ -116,7 +122,7 @@ export class LaneMemory {
     this.updateStream(slot, state);
   }
 
-  updateStream(slot: number, state: StreamState): void {
+  updateStream(slot: number, state: Omit<StreamState, 'firstEpoch'>): void {
     const at = this.#stream(slot);
     const { remote } = state;
     const kept =
@@ -127,6 +133,7 @@ export class LaneMemory {
     const flags = layout.FLAG_OPEN | (remote ? 0 : layout.FLAG_LEARN) | (state.rtcpMux ? layout.FLAG_RTCP_MUX : 0);
     this.#view.setUint32(at + layout.STREAM_FLAGS_AT, kept | flags, true);
     this.#view.setUint32(at + layout.STREAM_CLOCK_RATE_AT, state.clockRate, true);
+    if (!remote || !this.#isRemote(at, remote)) this.#view.setUint32(at + layout.STREAM_HEARD_PORT_AT, 0, true);
     if (remote) this.#bytes.set(remote.address, at + layout.STREAM_REMOTE_AT);
     this.#view.setUint32(at + layout.STREAM_REMOTE_RTP_PORT_AT, remote?.rtpPort ?? 0, true);
     this.#view.setUint32(at + layout.STREAM_REMOTE_RTCP_PORT_AT, remote?.rtcpPort ?? 0, true);
@@ -191,11 +198,7 @@ export class LaneMemory {
     );
   }
 
-  /** Room for notes and outgoing packets. The last eight bytes belong to the core. */
-  get scratchBytes(): number {
-    return layout.SCRATCH_BYTES - 8;
-  }
-
+  /** Puts notes, and what outgoing packets are made of, where the core can read them. @returns the address. */
   writeScratch(bytes: Uint8Array): number {
     this.#bytes.set(bytes, layout.SCRATCH_AT);
     return layout.SCRATCH_AT;
@@ -206,13 +209,17 @@ export class LaneMemory {
     return this.#bytes.subarray(layout.SCRATCH_AT + offset, layout.SCRATCH_AT + offset + bytes);
   }
 
-  get scratchAddress(): number {
-    return layout.SCRATCH_AT;
-  }
-
   /** The blocks of the last flush: valid until the next. */
   blocks(bytes: number): Uint8Array {
     return this.#bytes.subarray(layout.BLOCKS_AT, layout.BLOCKS_AT + bytes);
+  }
+
+  #isRemote(at: number, { address, rtpPort }: { address: Uint8Array; rtpPort: number }): boolean {
+    const known = this.#bytes.subarray(at + layout.STREAM_REMOTE_AT, at + layout.STREAM_REMOTE_AT + address.length);
+    return (
+      this.#view.getUint32(at + layout.STREAM_REMOTE_RTP_PORT_AT, true) === rtpPort &&
+      address.every((byte, i) => byte === known[i])
+    );
   }
 
   #stream(slot: number): number {

@@ -2,7 +2,7 @@
 import { addressBytes } from './address.ts';
 import { MediaCore } from './core.ts';
 import type { PayloadType } from './engine.ts';
-import { CHANNEL_RTCP, CHANNEL_RTP, MAX_STREAMS } from './memory.ts';
+import { CHANNEL_RTCP, CHANNEL_RTP, MAX_RECORDINGS, MAX_STREAMS } from './memory.ts';
 import { uuidBytes } from './uuid.ts';
 
 export interface OfflineStreamOptions {
@@ -30,6 +30,7 @@ export class OfflineLane {
   }
 
   openRecording(id: string): OfflineRecording {
+    if (this.#recordings === MAX_RECORDINGS) throw new RangeError(`an offline lane takes ${MAX_RECORDINGS} recordings`);
     const slot = this.#recordings++;
     this.#core.memory.openRecording(slot, uuidBytes(id));
     return new OfflineRecording(this, slot);
@@ -54,9 +55,10 @@ export class OfflineLane {
   }
 
   note(recording: number, json: object, nowUs = this.#nowUs): void {
-    if (this.#core.note(recording, json, nowUs)) return;
+    const note = Buffer.from(JSON.stringify(json));
+    if (this.#core.note(recording, note, nowUs)) return;
     this.#flushCore();
-    this.#core.note(recording, json, nowUs);
+    this.#core.note(recording, note, nowUs);
   }
 
   /** @param arrivalUs monotonic microseconds, at least those of the packet before. @returns the core's status. */

@@ -7,12 +7,15 @@
  */
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import { isIPv6 } from 'node:net';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { addressBytes } from './address.ts';
 import { BATCH_PACKETS, CHANNEL_RTCP, CHANNEL_RTP, type LaneMemory } from './memory.ts';
 
 export interface LaneSockets {
   /** Binds both ports of a stream. Rejects with EADDRINUSE when one of them is taken; nothing is left bound then. */
   open(stream: number, address: string, rtpPort: number, rtcpPort: number | null): Promise<void>;
+  /** Resolves when what had reached the stream's sockets before the call has been processed. */
+  drain(stream: number): Promise<void>;
   close(stream: number): void;
   /** Sends from the stream's RTCP socket (its RTP socket when it has none). Errors are the network's and are not reported. */
   sendRtcp(stream: number, packet: Uint8Array, address: string, port: number): void;
@@ -29,6 +32,9 @@ export interface Batch {
 /** 256 packets of the system's default are 5 s of one stream; a stall of the process must not cost packets. */
 const RECEIVE_BUFFER_BYTES = 1 << 20;
 
+/** The loop reads up to 32 datagrams per socket and turn; a flood must not keep a stream open. */
+const MAX_DRAIN_TURNS = 1_000;
+
 interface StreamSockets {
   rtp: Socket;
   rtcp: Socket | null;
@@ -43,6 +49,8 @@ interface KnownSource {
 export class DgramSockets implements LaneSockets {
   readonly #batch: Batch;
   readonly #streams = new Map<number, StreamSockets>();
+  /** Datagrams so far, of the streams that are being drained. */
+  readonly #drained = new Map<number, number>();
   #filled = 0;
   #scheduled = false;
 
@@ -59,6 +67,19 @@ export class DgramSockets implements LaneSockets {
       rtp.close();
       throw error;
     }
+  }
+
+  async drain(stream: number): Promise<void> {
+    if (!this.#streams.has(stream)) return;
+    this.#drained.set(stream, 0);
+    // The first turn may be the rest of one that has read its sockets already: only a second quiet one counts.
+    for (let turns = 0, quiet = 0; quiet < 2 && turns < MAX_DRAIN_TURNS; turns++) {
+      const before = this.#drained.get(stream);
+      await nextTurn();
+      quiet = this.#drained.get(stream) === before ? quiet + 1 : 0;
+    }
+    this.#drained.delete(stream);
+    this.#process();
   }
 
   close(stream: number): void {
@@ -99,6 +120,8 @@ export class DgramSockets implements LaneSockets {
   }
 
   #receive(stream: number, channel: number, packet: Buffer, from: RemoteInfo, source: KnownSource): void {
+    const drained = this.#drained.get(stream);
+    if (drained !== undefined) this.#drained.set(stream, drained + 1);
     if (source.text !== from.address) {
       source.text = from.address;
       source.bytes = addressBytes(from.address);

@@ -4,6 +4,7 @@
  */
 import { once } from 'node:events';
 import { type EventLoopUtilization, performance } from 'node:perf_hooks';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { MessagePort } from 'node:worker_threads';
 import { JournalWriter } from '../journal/writer.ts';
 import { MediaCore } from './core.ts';
@@ -13,8 +14,14 @@ import { DgramSockets, type LaneSockets } from './sockets.ts';
 
 /** What a kill -9 may cost stands here, beside what the sockets hold. */
 const FLUSH_MS = 20;
+/** Interval of receiver reports (RFC 3550 section 6.2); streams take turns, so that they do not all leave at once. */
 const REPORT_MS = 5_000;
+const REPORT_TURNS = 50;
 const LOOK_AT_KERNEL_MS = 1_000;
+/** Streams that close within this time share one look at what the kernel dropped. */
+const LAST_LOOK_MS = 50;
+/** Notes share one sync of the journal. */
+const NOTE_SYNC_MS = 200;
 /** While the writer holds more than this, blocks stay in the staging region, which drops and counts when it is full. */
 const WRITER_HIGH_WATER_BYTES = 48 * 1024 * 1024;
 const CNAME = Buffer.from('doubletrack');
@@ -35,8 +42,7 @@ export default async function runLane(task: LaneTask): Promise<void> {
     await lane.serve(task.port);
   } finally {
     lane.stop();
-    await writer.close();
-    task.port.close();
+    await writer.close().finally(() => task.port.close());
   }
 }
 
@@ -44,17 +50,24 @@ class LaneWorker {
   readonly #core: MediaCore;
   readonly #writer: JournalWriter;
   readonly #sockets: LaneSockets;
+  readonly #firstEpoch: number;
   readonly #streams = new Map<number, StreamSetup>();
   readonly #timers: NodeJS.Timeout[];
   /** Notes that found no room; they go before anything else once there is some. */
-  readonly #waitingNotes: { slot: number; json: object }[] = [];
+  readonly #waitingNotes: { slot: number; note: Uint8Array }[] = [];
+  /** Drops of the kernel that have been declared, by stream. */
   readonly #kernelDrops = new Map<number, number>();
+  readonly #fatal = Promise.withResolvers<never>();
+  #isDead = false;
   #utilization: EventLoopUtilization = performance.eventLoopUtilization();
-  #fatal: ((error: unknown) => void) | null = null;
+  #reportTurn = 0;
+  #lastLook: Promise<void> | null = null;
+  #noteSync: Promise<void> | null = null;
 
   constructor(task: LaneTask, writer: JournalWriter) {
     this.#core = new MediaCore(task.memory);
-    this.#core.memory.setLane(task.laneId, BigInt(Date.now()) << 20n);
+    this.#core.memory.setLane(task.laneId, task.firstBlockSeq);
+    this.#firstEpoch = task.firstEpoch;
     this.#writer = writer;
     this.#sockets = new DgramSockets({
       memory: this.#core.memory,
@@ -63,35 +76,37 @@ class LaneWorker {
     });
     this.#timers = [
       setInterval(() => this.#guard(() => this.#flush()), FLUSH_MS),
-      setInterval(() => this.#guard(() => this.#sendReports()), REPORT_MS),
-      setInterval(() => this.#lookAtKernel(), LOOK_AT_KERNEL_MS),
+      setInterval(() => this.#guard(() => this.#sendReports()), REPORT_MS / REPORT_TURNS),
+      setInterval(() => this.#guard(() => this.#lookAtKernel()), LOOK_AT_KERNEL_MS),
     ];
   }
 
   /** Until `stop` is asked for, or the core traps. */
   async serve(port: MessagePort): Promise<void> {
-    const trapped = new Promise<never>((_, reject) => {
-      this.#fatal = reject;
-    });
     const stopped = new Promise<void>((resolve) => {
       port.on('message', (request: LaneRequest) => {
         void this.#answer(port, request).then(() => request.do === 'stop' && resolve());
       });
     });
-    await Promise.race([stopped, trapped, once(port, 'close')]);
+    await Promise.race([stopped, this.#fatal.promise, once(port, 'close')]);
   }
 
   stop(): void {
+    this.#isDead = true;
     for (const timer of this.#timers) clearInterval(timer);
     this.#sockets.closeAll();
   }
 
+  /** A dead lane gives no answer: whoever asked hears of the death, and asks the next life. */
   async #answer(port: MessagePort, command: LaneRequest): Promise<void> {
+    if (this.#isDead) return;
     const { request } = command;
     try {
       await this.#carryOut(command);
-      port.postMessage({ type: 'done', request } satisfies LaneMessage);
+      if (!this.#isDead) port.postMessage({ type: 'done', request } satisfies LaneMessage);
     } catch (error) {
+      if (error instanceof WebAssembly.RuntimeError) this.#die(error);
+      if (this.#isDead) return;
       const { code = 'FAILED', message } = error as NodeJS.ErrnoException;
       port.postMessage({ type: 'failed', request, code, message } satisfies LaneMessage);
     }
@@ -106,84 +121,121 @@ class LaneWorker {
     else if (command.do === 'update-stream') {
       this.#streams.set(command.slot, command.setup);
       memory.updateStream(command.slot, command.setup);
-    } else if (command.do === 'close-stream') this.#closeStream(command.slot);
+    } else if (command.do === 'close-stream') await this.#closeStream(command.slot);
     else if (command.do === 'pause') memory.setPaused(command.slot, command.paused);
-    else if (command.do === 'note') this.#note(command.slot, command.json);
-    else if (command.do === 'close-recording' || command.do === 'stop') await this.#flushed();
+    else if (command.do === 'note') await this.#note(command.slot, command.note);
+    else if (command.do === 'close-recording') await this.#flushed();
     else if (command.do === 'seal') {
       await this.#flushed();
       await this.#writer.seal();
+    } else if (command.do === 'stop') {
+      await Promise.all([...this.#streams.keys()].map((slot) => this.#closeStream(slot)));
+      await this.#flushed();
     }
   }
 
   async #openStream(slot: number, setup: StreamSetup): Promise<void> {
-    this.#core.memory.openStream(slot, setup);
-    await this.#sockets.open(slot, setup.address, setup.rtpPort, setup.rtcpPort);
+    this.#core.memory.openStream(slot, { ...setup, firstEpoch: this.#firstEpoch });
+    try {
+      await this.#sockets.open(slot, setup.address, setup.rtpPort, setup.rtcpPort);
+    } catch (error) {
+      this.#core.memory.closeStream(slot);
+      throw error;
+    }
     this.#streams.set(slot, setup);
   }
 
-  #closeStream(slot: number): void {
+  /** What came before it is received still, and what the kernel dropped before it is declared. */
+  async #closeStream(slot: number): Promise<void> {
+    await this.#sockets.drain(slot);
+    await this.#lookOnceMore();
     this.#sockets.close(slot);
-    this.#core.wasm.declareStreamDrops(slot, nowUs());
+    while (this.#core.wasm.declareStreamDrops(slot, nowUs()) === 0) await this.#flushed();
     this.#core.memory.closeStream(slot);
     this.#streams.delete(slot);
     this.#kernelDrops.delete(slot);
   }
 
-  #note(slot: number, json: object): void {
-    if (this.#waitingNotes.length > 0 || !this.#core.note(slot, json, nowUs())) this.#waitingNotes.push({ slot, json });
+  async #note(slot: number, note: Uint8Array): Promise<void> {
+    if (this.#waitingNotes.length > 0 || !this.#core.note(slot, note, nowUs())) this.#waitingNotes.push({ slot, note });
+    this.#noteSync ??= delay(NOTE_SYNC_MS).then(() => {
+      this.#noteSync = null;
+      return this.#flushed();
+    });
+    await this.#noteSync;
   }
 
-  #flush(): void {
+  /** False while the writer has so much to do that nothing may be added. */
+  #flush(): boolean {
     const { queuedBytes, writtenBytes, lagMs } = this.#writer.stats();
-    const utilization = performance.eventLoopUtilization(this.#utilization);
-    this.#core.memory.workerState = { queuedBytes, writtenBytes, lagMs, loopLoad: utilization.utilization };
-    if (queuedBytes > WRITER_HIGH_WATER_BYTES) return;
+    const { utilization } = performance.eventLoopUtilization(this.#utilization);
+    this.#core.memory.workerState = { queuedBytes, writtenBytes, lagMs, loopLoad: utilization };
+    if (queuedBytes > WRITER_HIGH_WATER_BYTES) return false;
     const blocks = this.#core.flush(nowUs(), BigInt(Date.now()) * 1000n);
     if (blocks.length > 0 && !this.#writer.write(blocks))
       throw new Error('the journal refused blocks below its high water mark');
     while (this.#waitingNotes.length > 0) {
-      const { slot, json } = this.#waitingNotes[0]!;
-      if (!this.#core.note(slot, json, nowUs())) break;
+      const { slot, note } = this.#waitingNotes[0]!;
+      if (!this.#core.note(slot, note, nowUs())) break;
       this.#waitingNotes.shift();
     }
+    return true;
   }
 
   /** Everything that was received or noted so far is on the disk. */
   async #flushed(): Promise<void> {
-    do {
-      this.#flush();
+    let isAll = false;
+    while (!isAll) {
+      const hadWaiting = this.#waitingNotes.length > 0;
+      isAll = this.#flush() && !hadWaiting;
       await this.#writer.flushed();
-    } while (this.#waitingNotes.length > 0);
+      if (this.#isDead) throw new Error('the lane has ended');
+    }
   }
 
   #sendReports(): void {
-    this.#utilization = performance.eventLoopUtilization();
+    if (this.#reportTurn === 0) this.#utilization = performance.eventLoopUtilization();
     const now = nowUs();
     for (const [slot, { reportTo }] of this.#streams) {
-      if (!reportTo) continue;
+      if (!reportTo || slot % REPORT_TURNS !== this.#reportTurn) continue;
       this.#sockets.sendRtcp(slot, this.#core.receiverReport(slot, now, CNAME), reportTo.address, reportTo.port);
     }
+    this.#reportTurn = (this.#reportTurn + 1) % REPORT_TURNS;
   }
 
   #lookAtKernel(): void {
     const ports = new Map([...this.#streams].map(([slot, { rtpPort }]) => [rtpPort, slot]));
-    if (ports.size === 0) return;
-    for (const [port, drops] of kernelDropsByPort(ports)) {
+    const [first] = this.#streams.values();
+    if (!first) return;
+    for (const [port, drops] of kernelDropsByPort(first.address, ports)) {
       const slot = ports.get(port)!;
       const before = this.#kernelDrops.get(slot) ?? 0;
       if (drops <= before) continue;
       this.#kernelDrops.set(slot, drops);
-      this.#guard(() => this.#core.wasm.declareKernelDrops(slot, drops - before, nowUs()));
+      this.#core.wasm.declareKernelDrops(slot, drops - before, nowUs());
     }
+  }
+
+  #lookOnceMore(): Promise<void> {
+    this.#lastLook ??= delay(LAST_LOOK_MS).then(() => {
+      this.#lastLook = null;
+      this.#lookAtKernel();
+    });
+    return this.#lastLook;
   }
 
   /** A trap leaves half-changed memory behind: the lane ends, and is started again over a fresh one. */
   #guard(work: () => void): void {
+    if (this.#isDead) return;
     try {
       work();
     } catch (error) {
-      this.#fatal?.(error);
+      this.#die(error);
     }
+  }
+
+  #die(error: unknown): void {
+    this.#isDead = true;
+    this.#fatal.reject(error);
   }
 }
