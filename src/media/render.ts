@@ -166,9 +166,8 @@ export class FinaliserCore {
       this.#ratios[track] = null;
       return;
     }
-    const divisor = greatestCommonDivisor(rateHz, outputRateHz);
-    const ratio = { up: outputRateHz / divisor, down: rateHz / divisor };
-    if (ratio.up > INTERPOLATION_MAX_PHASES) throw new RangeError(`${rateHz} Hz does not go into ${outputRateHz} Hz`);
+    const ratio = mixingRatio(rateHz, outputRateHz);
+    if (!ratio) throw new RangeError(`${rateHz} Hz does not go into ${outputRateHz} Hz`);
     this.#ratios[track] = ratio;
     this.#taps.set(interpolationTaps(ratio.up), (track * FINALISER_TAPS_BYTES) / 2);
   }
@@ -224,6 +223,14 @@ function trackStart(track: number): number {
 
 function sampleAddress(track: number, at: number): number {
   return trackStart(track) + (TRACK_MARGIN_SAMPLES + at) * 2;
+}
+
+/** `up` output frames for every `down` samples of a track; null if the two rates cannot be brought together. */
+export function mixingRatio(rateHz: number, outputRateHz: number): { up: number; down: number } | null {
+  if (!Number.isInteger(rateHz) || rateHz <= 0 || rateHz > outputRateHz) return null;
+  const divisor = greatestCommonDivisor(rateHz, outputRateHz);
+  const up = outputRateHz / divisor;
+  return up <= INTERPOLATION_MAX_PHASES ? { up, down: rateHz / divisor } : null;
 }
 
 function greatestCommonDivisor(a: number, b: number): number {

@@ -5,6 +5,7 @@
  * the legs are aligned by those instead (RFC 3550 section 6.4.1), for arrival includes what each leg's network took.
  */
 
+import { mixingRatio } from '../media/render.ts';
 import type { Scan, ScannedStream } from './scan.ts';
 import type { Run, Source } from './source.ts';
 
@@ -39,17 +40,18 @@ export interface Timeline {
   startUs: number;
 }
 
-export function isMixable(run: Run): boolean {
-  return run.audible && run.rateHz >= MIN_RATE_HZ && run.rateHz <= MAX_RATE_HZ;
+function isMixable(run: Run): boolean {
+  return run.audible && Number.isInteger(run.rateHz) && run.rateHz >= MIN_RATE_HZ && run.rateHz <= MAX_RATE_HZ;
 }
 
 /** Places every audible run. */
 export function layOut(scanned: Scan): Timeline {
   const warnings: string[] = [];
-  const placed = collectRuns(scanned);
+  const audible = collectRuns(scanned);
+  const rateHz = audible.reduce((most, p) => Math.max(most, p.run.rateHz), 0) || SILENT_RATE_HZ;
+  const placed = audible.filter((p) => mixingRatio(p.run.rateHz, rateHz) !== null);
   anchor(placed, warnings);
   const startUs = placed.reduce((least, p) => Math.min(least, atUs(p, p.run.minTs)), Infinity);
-  const rateHz = placed.reduce((most, p) => Math.max(most, p.run.rateHz), 0) || SILENT_RATE_HZ;
   let frames = 0;
   for (const p of placed) {
     p.originUs -= startUs;
