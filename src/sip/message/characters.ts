@@ -3,13 +3,24 @@
 const TOKEN = new Uint8Array(128);
 for (const c of "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.!%*_+`'~") TOKEN[c.charCodeAt(0)] = 1;
 
+/** Linear white space and the delimiters that end an unquoted parameter name or value. */
+const WORD_END = new Uint8Array(128);
+for (const c of ' \t\r\n;,="<>') WORD_END[c.charCodeAt(0)] = 1;
+
+/** Linear white space, quotes and angle brackets: what no URI holds. */
+const NOT_URI = new Uint8Array(128);
+for (const c of ' \t\r\n"<>') NOT_URI[c.charCodeAt(0)] = 1;
+
 export const TAB = 9;
 export const LF = 10;
 export const CR = 13;
 export const SPACE = 32;
 export const QUOTE = 34;
 export const PERCENT = 37;
+export const PLUS = 43;
 export const COMMA = 44;
+export const MINUS = 45;
+export const DOT = 46;
 export const SLASH = 47;
 export const ZERO = 48;
 export const NINE = 57;
@@ -27,6 +38,25 @@ export const RIGHT_BRACKET = 93;
 /** True for the characters of `token`. */
 export function isTokenCode(code: number): boolean {
   return code < 128 && TOKEN[code] === 1;
+}
+
+/** Index of the first character from `at` on that ends an unquoted parameter name or value. */
+export function wordEnd(text: string, at: number): number {
+  while (at < text.length) {
+    const code = text.charCodeAt(at);
+    if (code < 128 && WORD_END[code] === 1) break;
+    at++;
+  }
+  return at;
+}
+
+/** True when `text` holds white space, a quote or an angle bracket. */
+export function hasNonUri(text: string): boolean {
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code < 128 && NOT_URI[code] === 1) return true;
+  }
+  return false;
 }
 
 /** True for a non-empty `token`. */

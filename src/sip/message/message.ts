@@ -35,6 +35,7 @@ export class SipMessage {
   #to: NameAddr | null | undefined;
   #cseq: CSeq | undefined;
   #topVia: Via | null | undefined;
+  #contact: NameAddr | null | undefined;
 
   constructor(head: string, lines: HeaderLines) {
     this.head = head;
@@ -111,9 +112,11 @@ export class SipMessage {
 
   /** The first Contact address; undefined when there is none or it is malformed. */
   get contact(): NameAddr | undefined {
-    const raw = this.rawHeader('contact');
-    const first = raw === undefined ? undefined : splitList(raw)[0];
-    return first === undefined || first === '*' ? undefined : (parseNameAddr(first) ?? undefined);
+    if (this.#contact === undefined) {
+      const first = splitList(this.rawHeader('contact') ?? '')[0];
+      this.#contact = first === undefined || first === '*' ? null : parseNameAddr(first);
+    }
+    return this.#contact ?? undefined;
   }
 
   get callId(): string {
@@ -153,8 +156,7 @@ export class SipMessage {
   /** The top Via element; null when it is missing or malformed. */
   get topVia(): Via | null {
     if (this.#topVia === undefined) {
-      const raw = this.rawHeader('via');
-      const first = raw === undefined ? undefined : splitList(raw)[0];
+      const first = splitList(this.rawHeader('via') ?? '')[0];
       this.#topVia = first === undefined ? null : parseVia(first);
     }
     return this.#topVia;

@@ -1,7 +1,7 @@
 /** `name-addr` and `addr-spec` with parameters, as in From, To, Contact, Route (RFC 3261 20.10, 20.20, 25.1). */
-import { decodeUtf8, GREATER, isSpaceCode, QUOTE, trimLws } from './characters.ts';
+import { decodeUtf8, hasNonUri, isSpaceCode, QUOTE, trimLws } from './characters.ts';
 import { type Parameters, parseParameters, quotedEnd, unquote } from './parameters.ts';
-import { uriScheme } from './uri.ts';
+import { hasScheme } from './uri.ts';
 
 /** One address of a header: `"display" <uri>;params`. */
 export interface NameAddr {
@@ -36,7 +36,7 @@ export function parseNameAddr(text: string): NameAddr | null {
   } else if (open >= 0) {
     const semicolon = text.indexOf(';', at);
     // `sip:a@b;x="<y>"` is an addr-spec whose bracket belongs to a parameter.
-    if (semicolon >= 0 && semicolon < open && uriScheme(text.slice(at)) !== '') open = -1;
+    if (semicolon >= 0 && semicolon < open && hasScheme(text, at)) open = -1;
     else address.display = decodeUtf8(trimLws(text, at, open));
     if (address.display.indexOf('"') >= 0 || address.display.indexOf('>') >= 0) return null;
   }
@@ -60,9 +60,5 @@ function bare(text: string, at: number, address: NameAddr): NameAddr | null {
 }
 
 function isAddrSpec(uri: string): boolean {
-  for (let i = 0; i < uri.length; i++) {
-    const code = uri.charCodeAt(i);
-    if (isSpaceCode(code) || code === QUOTE || code === GREATER) return false;
-  }
-  return uriScheme(uri) !== '';
+  return !hasNonUri(uri) && hasScheme(uri);
 }

@@ -1,19 +1,5 @@
 /** Parameters (`;name=value`), quoted strings and comma-separated lists (RFC 3261 7.3.1, 25.1): linear, never backtracking. */
-import {
-  BACKSLASH,
-  COMMA,
-  CR,
-  EQUALS,
-  GREATER,
-  isSpaceCode,
-  LESS,
-  LF,
-  QUOTE,
-  SEMICOLON,
-  SPACE,
-  TAB,
-  trimLws,
-} from './characters.ts';
+import { BACKSLASH, COMMA, EQUALS, isSpaceCode, LESS, QUOTE, SEMICOLON, trimLws, wordEnd } from './characters.ts';
 import { MAX_LIST_ITEMS, MAX_PARAMETERS } from './limits.ts';
 
 /** Parameters by lower-case name; a parameter without a value is null. A Map, because names come from the wire. */
@@ -39,11 +25,6 @@ export function unquote(text: string): string {
     out += text[i];
   }
   return out;
-}
-
-/** True for what cannot stand in an unquoted parameter name or value. */
-function endsWord(code: number): boolean {
-  return code === SEMICOLON || code === COMMA || code === EQUALS || code === QUOTE || code === LESS || code === GREATER;
 }
 
 /**
@@ -75,14 +56,6 @@ export function parseParameters(text: string, at: number, into: Parameters): boo
 
 function skipSpace(text: string, at: number): number {
   while (at < text.length && isSpaceCode(text.charCodeAt(at))) at++;
-  return at;
-}
-
-function wordEnd(text: string, at: number): number {
-  for (; at < text.length; at++) {
-    const code = text.charCodeAt(at);
-    if (endsWord(code) || code === SPACE || code === TAB || code === CR || code === LF) break;
-  }
   return at;
 }
 

@@ -23,27 +23,41 @@ const SHOWN = new Map<string, string>([
 const shown = (name: string): string =>
   SHOWN.get(name) ?? name.replace(/(^|-)[a-z]/g, (letters) => letters.toUpperCase());
 
-const bad = (reason: string): Fault => ({ status: 400, reason });
-
 /** The first thing wrong with a request that any user agent server must refuse, or null. */
 export function requestFault(request: SipRequest): Fault | null {
+  const fault =
+    countFault(request) ||
+    syntaxFault(request) ||
+    viaFault(request) ||
+    contactFault(request) ||
+    maxForwardsFault(request) ||
+    requestUriFault(request.uri);
+  return fault === '' ? null : { status: 400, reason: fault };
+}
+
+function countFault(request: SipRequest): string {
   for (const name of SINGLE) {
     const count = request.count(name);
-    if (count === 0) return bad(`Missing ${shown(name)} header`);
-    if (count > 1) return bad(`Several ${shown(name)} headers`);
+    if (count === 0) return `Missing ${shown(name)} header`;
+    if (count > 1) return `Several ${shown(name)} headers`;
   }
-  for (const name of AT_MOST_ONE) if (request.count(name) > 1) return bad(`Several ${shown(name)} headers`);
-  if (request.callId === '') return bad('Empty Call-ID header');
-  if (request.cseq.number < 0) return bad('Malformed CSeq header');
-  if (!request.fromOrNull()) return bad('Malformed From header');
-  if (!request.toOrNull()) return bad('Malformed To header');
-  const fault = viaFault(request) || contactFault(request) || maxForwardsFault(request) || requestUriFault(request.uri);
-  return fault === '' ? null : bad(fault);
+  for (const name of AT_MOST_ONE) if (request.count(name) > 1) return `Several ${shown(name)} headers`;
+  return '';
+}
+
+function syntaxFault(request: SipRequest): string {
+  if (request.callId === '') return 'Empty Call-ID header';
+  if (request.cseq.number < 0) return 'Malformed CSeq header';
+  if (!request.fromOrNull()) return 'Malformed From header';
+  return request.toOrNull() ? '' : 'Malformed To header';
 }
 
 function viaFault(request: SipRequest): string {
-  if (request.count('via') === 0) return 'Missing Via header';
-  for (const line of request.rawHeaders('via')) {
+  const lines = request.rawHeaders('via');
+  if (lines.length === 0) return 'Missing Via header';
+  // The usual single Via has been read already, to find the transaction.
+  if (lines.length === 1 && !lines[0]!.includes(',')) return request.topVia ? '' : 'Malformed Via header';
+  for (const line of lines) {
     const items = splitList(line);
     if (items.length === 0 || line.endsWith(',')) return 'Malformed Via header';
     for (const item of items) if (!parseVia(item)) return 'Malformed Via header';
@@ -53,7 +67,9 @@ function viaFault(request: SipRequest): string {
 
 /** `*` is the wildcard of REGISTER (RFC 3261 10.2.2). */
 function contactFault(request: SipRequest): string {
-  for (const line of request.rawHeaders('contact')) {
+  const lines = request.rawHeaders('contact');
+  if (lines.length === 1 && request.contact && !lines[0]!.includes(',')) return '';
+  for (const line of lines) {
     const items = splitList(line);
     if (items.length === 0) return 'Malformed Contact header';
     for (const item of items) if (item !== '*' && !parseNameAddr(item)) return 'Malformed Contact header';

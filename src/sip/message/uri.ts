@@ -2,7 +2,7 @@
  * SIP and other URIs (RFC 3261 19.1, 25.1). Reading is lenient in the user part, because recorders are called by names such
  * as `record=2018-02-21:20-14-05:1;x`; what a request line may hold is checked strictly by `requestUriFault`.
  */
-import { isDigitCode, isSpaceCode, parseDigits } from './characters.ts';
+import { COLON, DOT, hasNonUri, isDigitCode, MINUS, PLUS, parseDigits, QUESTION, SEMICOLON } from './characters.ts';
 import { MAX_PARAMETERS } from './limits.ts';
 import type { Parameters } from './parameters.ts';
 
@@ -77,30 +77,39 @@ function readHostPort(text: string, uri: SipUri): void {
 
 /** The lower-case scheme of a URI; '' when the text doesn't begin with one. */
 export function uriScheme(text: string): string {
-  for (let i = 0; i < text.length; i++) {
-    const code = text.charCodeAt(i) | 32;
-    if (text.charCodeAt(i) === 58) return i === 0 ? '' : text.slice(0, i).toLowerCase();
-    const letter = code >= 97 && code <= 122;
-    const raw = text.charCodeAt(i);
-    if (!letter && (i === 0 || !(isDigitCode(raw) || raw === 43 || raw === 45 || raw === 46))) return '';
+  if (text.startsWith('sip:')) return 'sip';
+  const end = schemeEnd(text, 0);
+  return end < 0 ? '' : text.slice(0, end).toLowerCase();
+}
+
+/** True when a URI scheme and its colon stand at `at`. */
+export function hasScheme(text: string, at = 0): boolean {
+  return text.startsWith('sip:', at) || schemeEnd(text, at) >= 0;
+}
+
+/** scheme = ALPHA *( ALPHA / DIGIT / "+" / "-" / "." ); index of the colon behind it, or -1. */
+function schemeEnd(text: string, from: number): number {
+  for (let at = from; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code === COLON) return at > from ? at : -1;
+    const lower = code | 32;
+    const letter = lower >= 97 && lower <= 122;
+    if (!letter && (at === from || !(isDigitCode(code) || code === PLUS || code === MINUS || code === DOT))) return -1;
   }
-  return '';
+  return -1;
 }
 
 /** Why a Request-URI can't be taken (RFC 3261 7.1, 19.1.1; RFC 4475 3.1.2.7, .8, .11), or '' when it can. */
 export function requestUriFault(text: string): string {
-  for (let i = 0; i < text.length; i++) {
-    const code = text.charCodeAt(i);
-    if (isSpaceCode(code)) return 'White space in Request-URI';
-    if (code === 60 || code === 62 || code === 34) return 'Request-URI must not be enclosed';
-  }
+  if (hasNonUri(text)) return 'Request-URI must not be enclosed or hold white space';
+  if (!hasScheme(text)) return 'Request-URI has no scheme';
   const scheme = uriScheme(text);
-  if (scheme === '') return 'Request-URI has no scheme';
   if (scheme !== 'sip' && scheme !== 'sips') return '';
-  const uri = parseSipUri(text);
-  if (uri.host === '') return 'Request-URI has no host';
-  if (uri.headers.size > 0) return 'Request-URI must not have headers';
-  return '';
+  const hostAt = Math.max(text.lastIndexOf('@'), scheme.length) + 1;
+  const code = text.charCodeAt(hostAt);
+  if (hostAt >= text.length || code === COLON || code === SEMICOLON || code === QUESTION)
+    return 'Request-URI has no host';
+  return text.indexOf('?', hostAt) < 0 ? '' : 'Request-URI must not have headers';
 }
 
 /** `%41` becomes `A`; a malformed escape stays as it is. */

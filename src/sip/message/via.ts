@@ -4,7 +4,7 @@
  *   via-parm = sent-protocol LWS sent-by *( SEMI via-params )
  *   sent-protocol = protocol-name SLASH protocol-version SLASH transport
  */
-import { isSpaceCode, isToken, parseDigits, trimLws } from './characters.ts';
+import { isSpaceCode, isToken, parseDigits, trimLws, wordEnd } from './characters.ts';
 import { type Parameters, parseParameters } from './parameters.ts';
 import { formatHost } from './uri.ts';
 
@@ -51,11 +51,7 @@ function readSentBy(text: string, via: Via): boolean {
   }
   const host = trimLws(text, 0, colon < 0 ? text.length : colon);
   via.host = (bracket > 0 ? host.slice(1, -1) : host).toLowerCase();
-  for (let i = 0; i < via.host.length; i++) {
-    const code = via.host.charCodeAt(i);
-    if (isSpaceCode(code) || code === 44 || code === 34 || code === 60 || code === 62) return false;
-  }
-  return via.host !== '';
+  return via.host !== '' && wordEnd(via.host, 0) === via.host.length;
 }
 
 /**
