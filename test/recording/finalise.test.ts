@@ -323,7 +323,7 @@ test('a network that stalls and catches up: late packets, all in their places', 
     const stalled = n >= 200 && n < 350;
     return stalled ? { ...packet(n), arrivalUs: 1_000_000 + 350 * 20_000 - (350 - n) * 100 } : packet(n);
   });
-  const { recording, channels } = await make([...START, ...packets, END]);
+  const { recording, channels } = await make([recordingNote(), streamNote(0), ...packets, END]);
   assertPackets(channels[0], range(0, 399));
   assert.deepEqual(recording.warnings, []);
   // Packet n has waited (350 - n) * 20 ms, less 100 us for each that follows: three of them less than 60 ms.
@@ -395,7 +395,9 @@ test('rates are brought together: L16 at 16 kHz beside PCMA, and a codec that ch
   assert.equal(rateHz, 16000);
   assert.equal(channels[0].length, 6400);
   for (const n of range(0, 9)) assert.equal(channels[0][n * 320 + 160], expand(1 + n));
-  for (const n of range(10, 19)) for (let i = 0; i < 320; i++) assert.equal(channels[0][n * 320 + i], 1000 + i);
+  // The slower track rings for eight of its samples where it ends.
+  for (const n of range(10, 19))
+    for (let i = n === 10 ? 16 : 0; i < 320; i++) assert.equal(channels[0][n * 320 + i], 1000 + i);
   assert.equal(recording.streams[1]?.codec, 'PCMA');
 });
 
@@ -415,7 +417,7 @@ test('a payload type that changes its meaning is decoded as described at the tim
     ...[streamNote(0, [meaning('PCMA')]), coded(2), coded(3), END],
   ]);
   assert.equal(channels[0][0], expand(0x2a));
-  assert.equal(channels[0][480], 32256);
+  assert.equal(channels[0][480], -32256);
 });
 
 test('two streams on one channel are mixed', async () => {
