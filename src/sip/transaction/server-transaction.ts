@@ -64,23 +64,9 @@ export class ServerTransaction implements Timed {
     return this.#machine.state === 'accepted';
   }
 
-  /** Sends a response; one after the final response is ignored, except a repeated 2xx. */
+  /** Sends a response; one after the final response is ignored. */
   respond(draft: ResponseDraft): void {
-    if (!this.#origin) return;
-    const { status, reason, headers = [], body = null } = draft;
-    const bytes = writeResponse(
-      this.#origin,
-      status,
-      reason,
-      status === 100 ? '' : this.localTag,
-      headers,
-      body ?? null,
-    );
-    this.#last = bytes;
-    this.#apply(this.#machine.onRespond(status, this.#layer.wire.now()));
-    if (this.answered) this.#origin = null;
-    // The session retransmits a 2xx itself; nothing else will ask for the bytes.
-    if (this.accepted) this.#last = null;
+    if (this.#origin) this.respondBytes(draft.status, this.compose(draft));
   }
 
   /** Sends bytes once more, for the 2xx that the session retransmits (13.3.1.4). */
@@ -92,14 +78,19 @@ export class ServerTransaction implements Timed {
   /** The bytes of a response that has not been sent yet: what `resend` repeats. */
   compose(draft: ResponseDraft): Buffer {
     const { status, reason, headers = [], body = null } = draft;
-    return writeResponse(this.#origin!, status, reason, this.localTag, headers, body ?? null);
+    return writeResponse(this.#origin!, status, reason, status === 100 ? '' : this.localTag, headers, body);
   }
 
-  /** Sends the composed final or reliable response. */
+  /** Sends a composed response. */
   respondBytes(status: number, bytes: Buffer): void {
+    if (this.answered) return;
     this.#last = bytes;
     this.#apply(this.#machine.onRespond(status, this.#layer.wire.now()));
-    if (this.answered) this.#origin = null;
+    if (!this.answered) return;
+    // What remains for timer H, J or L is the bytes; the request and whoever answered it may go.
+    this.#origin = null;
+    this.onCancel = null;
+    // The session retransmits a 2xx itself.
     if (this.accepted) this.#last = null;
   }
 
