@@ -88,16 +88,26 @@ export type BlockCheck = 'block' | 'end' | 'short' | 'damaged';
 /** Looks at the bytes at `at` without reading past `bytes`. `damaged` covers a wrong magic, size or check sum. */
 export function checkBlock(bytes: Uint8Array, at: number): BlockCheck {
   if (bytes.length - at < BLOCK_HEADER_BYTES) return isZero(bytes, at, bytes.length) ? 'end' : 'short';
-  const view = new DataView(bytes.buffer, bytes.byteOffset + at, BLOCK_HEADER_BYTES);
-  const magic = view.getUint32(BLOCK_MAGIC_AT, true);
+  const magic = uint32(bytes, at + BLOCK_MAGIC_AT);
   if (magic === 0 && isZero(bytes, at, at + BLOCK_HEADER_BYTES)) return 'end';
   if (magic !== BLOCK_MAGIC) return 'damaged';
-  const blockBytes = view.getUint32(BLOCK_BYTES_AT, true);
+  const blockBytes = uint32(bytes, at + BLOCK_BYTES_AT);
   if (blockBytes < BLOCK_HEADER_BYTES || blockBytes > MAX_BLOCK_BYTES || blockBytes % 8 !== 0) return 'damaged';
   if (bytes.length - at < blockBytes) return 'short';
-  return crc32c(bytes, at + BLOCK_CRC_AT + 4, at + blockBytes) === view.getUint32(BLOCK_CRC_AT, true)
+  return crc32c(bytes, at + BLOCK_CRC_AT + 4, at + blockBytes) === uint32(bytes, at + BLOCK_CRC_AT)
     ? 'block'
     : 'damaged';
+}
+
+/** Little endian; a block is looked at too often for a DataView of its own. */
+function uint32(bytes: Uint8Array, at: number): number {
+  return (
+    ((bytes[at] as number) |
+      ((bytes[at + 1] as number) << 8) |
+      ((bytes[at + 2] as number) << 16) |
+      ((bytes[at + 3] as number) << 24)) >>>
+    0
+  );
 }
 
 function isZero(bytes: Uint8Array, start: number, end: number): boolean {
@@ -175,8 +185,20 @@ function roundUp8(bytes: number): number {
   return (bytes + 7) & ~7;
 }
 
+/** The last UUID that was put into text: nearly always the next one too. */
+const lastUuid = { bytes: new Uint8Array(16), text: '00000000-0000-0000-0000-000000000000' };
+
 /** RFC 9562 section 4: the text form of 16 bytes. */
 export function uuidText(bytes: Uint8Array): string {
+  let same = 0;
+  while (same < 16 && bytes[same] === lastUuid.bytes[same]) same++;
+  if (same === 16) return lastUuid.text;
+  lastUuid.bytes.set(bytes.subarray(0, 16));
+  lastUuid.text = formatUuid(bytes);
+  return lastUuid.text;
+}
+
+function formatUuid(bytes: Uint8Array): string {
   const hex = Buffer.from(bytes.buffer, bytes.byteOffset, 16).toString('hex');
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
 }

@@ -14,7 +14,15 @@ export {
   noteBlock,
   records,
 } from './format.ts';
-export { type Block, blocks, type ReadReport, readBlocks } from './reader.ts';
+export {
+  type Block,
+  type BlockWindow,
+  blocks,
+  type ReadOptions,
+  type ReadReport,
+  readBlocks,
+  readWindows,
+} from './reader.ts';
 export { markRecovered } from './recover.ts';
 export { leftOverSegments, parseSegmentName } from './segment.ts';
 export { type JournalOptions, type JournalState, type JournalStats, JournalWriter } from './writer.ts';

@@ -59,14 +59,30 @@ function trimZeros(bytes: Uint8Array, start: number): number {
   return end;
 }
 
-/**
- * The good blocks of a file, read in chunks. `fromBytes` must be the start of a block. Memory: one chunk, or one block
- * if that is larger.
- */
-export async function* readBlocks(
-  path: string,
-  o: { report?: ReadReport; chunkBytes?: number; fromBytes?: number; stopAtDamage?: boolean } = {},
-): AsyncGenerator<Block> {
+export interface ReadOptions {
+  report?: ReadReport;
+  /** Bytes read at once; 1 MiB. */
+  chunkBytes?: number;
+  /** Where to begin: the start of a block. */
+  fromBytes?: number;
+  /** Give nothing that stands behind damage. */
+  stopAtDamage?: boolean;
+}
+
+/** A part of a file that begins with a block, and the blocks that are whole in it. Valid until the next step. */
+export interface BlockWindow {
+  bytes: Uint8Array;
+  /** To be used up before the next step. */
+  blocks: Iterable<Block>;
+}
+
+/** The good blocks of a file, read in chunks. Memory: one chunk, or one block if that is larger. */
+export async function* readBlocks(path: string, o: ReadOptions = {}): AsyncGenerator<Block> {
+  for await (const window of readWindows(path, o)) yield* window.blocks;
+}
+
+/** The same in parts: for those who have to do with so many blocks that waiting for each would take longest. */
+export async function* readWindows(path: string, o: ReadOptions = {}): AsyncGenerator<BlockWindow> {
   const report = o.report ?? { validBytes: 0, damagedBytes: 0 };
   const file = await open(path, 'r');
   try {
@@ -75,12 +91,13 @@ export async function* readBlocks(
     report.validBytes = start;
     for (;;) {
       const held = await fill(file, buffer, start);
-      const window = buffer.subarray(0, held);
+      const bytes = buffer.subarray(0, held);
       const isLast = held < buffer.length;
       const consumed = { bytes: 0 };
-      yield* windowBlocks(window, start, { isLast, stopAtDamage: o.stopAtDamage ?? false }, report, consumed);
+      const how = { isLast, stopAtDamage: o.stopAtDamage ?? false };
+      yield { bytes, blocks: windowBlocks(bytes, start, how, report, consumed) };
       if (isLast) return;
-      if (held - consumed.bytes >= BLOCK_HEADER_BYTES && checkBlock(window, consumed.bytes) === 'end') return;
+      if (held - consumed.bytes >= BLOCK_HEADER_BYTES && checkBlock(bytes, consumed.bytes) === 'end') return;
       start += consumed.bytes;
       if (consumed.bytes > 0) continue;
       // Nothing fitted: either the block at the front is longer than the buffer, or it is damage.

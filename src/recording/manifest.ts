@@ -113,11 +113,10 @@ function isoTime(ms: number): string {
 
 function recordingStream(stream: ScannedStream, certificate: ReturnType<typeof certifyStream>): RecordingStream {
   const [codec] = [...stream.encodings].sort((a, b) => b[1] - a[1])[0] ?? [null];
-  const described = [...stream.noted.payloadTypes.values()].find((type) => type.encoding !== 'CN');
   return {
     label: stream.noted.label,
     channel: stream.noted.channel,
-    codec: codec ?? described?.encoding ?? 'UNKNOWN',
+    codec: codec ?? stream.noted.preferredEncoding ?? 'UNKNOWN',
     srtp: stream.noted.srtp,
     ssrcs: [...new Set(certificate.sources.filter((s) => s.firstSeq !== null).map((s) => s.ssrc))],
     jitterMs: certificate.sources.filter((s) => s.received > 0).at(-1)?.jitterMs ?? 0,

@@ -19,6 +19,8 @@ export interface NotedStream {
   channel: number;
   /** Newest last; an earlier meaning of a number stays valid until a later one replaces it. */
   payloadTypes: Map<number, NotedPayloadType>;
+  /** What was to come first of all, as last negotiated; null if nothing says it. */
+  preferredEncoding: string | null;
   remote: { address: string; rtpPort: number } | null;
   srtp: string | null;
   unauthenticated: number;
@@ -63,6 +65,9 @@ const STATIC: NotedPayloadType[] = [
   { payloadType: 18, encoding: 'G729', clockRate: 8000, channels: 1 },
 ];
 
+/** Encodings that accompany the one that a stream is known by. */
+const AUXILIARY = new Set(['CN', 'TELEPHONE-EVENT', 'RED']);
+
 export function emptyNotes(): RecordingNotes {
   return {
     recording: null,
@@ -84,6 +89,7 @@ export function undescribedStream(index: number): NotedStream {
     label: String(index + 1),
     channel: index % 2,
     payloadTypes: new Map(STATIC.map((type) => [type.payloadType, type])),
+    preferredEncoding: null,
     remote: null,
     srtp: null,
     unauthenticated: 0,
@@ -138,6 +144,7 @@ function readStream(notes: RecordingNotes, note: Record<string, unknown>): void 
   stream.label = asText(note.label) ?? stream.label;
   stream.channel = asNumber(note.channel) === 0 ? 0 : asNumber(note.channel) === null ? stream.channel : 1;
   stream.srtp = asText(note.srtp) ?? stream.srtp;
+  let preferred: string | null = null;
   for (const type of asArray(note.payloadTypes) as Array<Record<string, unknown>>) {
     const payloadType = asNumber(type?.payloadType);
     const clockRate = asNumber(type?.clockRate);
@@ -145,7 +152,9 @@ function readStream(notes: RecordingNotes, note: Record<string, unknown>): void 
     const encoding = (asText(type.encoding) ?? 'UNKNOWN').toUpperCase();
     const channels = Math.min(8, Math.max(1, asNumber(type.channels) ?? 1));
     stream.payloadTypes.set(payloadType, { payloadType, encoding, clockRate, channels });
+    if (!AUXILIARY.has(encoding)) preferred ??= encoding;
   }
+  stream.preferredEncoding = preferred ?? stream.preferredEncoding;
   const remote = note.remote as Record<string, unknown> | null | undefined;
   const address = asText(remote?.address);
   const rtpPort = asNumber(remote?.rtpPort);

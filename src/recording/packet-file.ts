@@ -3,8 +3,8 @@
  */
 
 import { BLOCK_HEADER_BYTES, KIND_NOTE, RECOVERY_LANE } from '../journal/format.ts';
-import { type BlockHeader, type ReadReport, readBlocks } from '../journal/index.ts';
-import { ENTRY, type FinaliserCore, MAX_INPUT_BYTES } from '../media/render.ts';
+import { type BlockHeader, type ReadReport, readWindows } from '../journal/index.ts';
+import { ENTRY, type FinaliserCore } from '../media/render.ts';
 
 export interface PacketFileReport extends ReadReport {
   /** Blocks that stood there twice (a crash while segments were being copied, an I/O error while writing). */
@@ -26,46 +26,63 @@ export async function readRecords(core: FinaliserCore, path: string, sink: Recor
   const report = { validBytes: 0, damagedBytes: 0, repeatedBlocks: 0, firstUs: NaN, lastUs: NaN, lastWallUs: NaN };
   const lastSeq = new Map<number, bigint>();
   let recordingId: string | null = null;
-  for await (const { header, bytes } of readBlocks(path, { report })) {
-    recordingId ??= header.recordingId;
-    const last = lastSeq.get(header.laneId);
-    if ((last !== undefined && header.blockSeq <= last) || header.recordingId !== recordingId) {
-      report.repeatedBlocks++;
-      continue;
+  for await (const window of readWindows(path, { report })) {
+    for (const { header, bytes } of window.blocks) {
+      recordingId ??= header.recordingId;
+      const last = lastSeq.get(header.laneId);
+      if ((last !== undefined && header.blockSeq <= last) || header.recordingId !== recordingId) {
+        report.repeatedBlocks++;
+        continue;
+      }
+      lastSeq.set(header.laneId, header.blockSeq);
+      // The recovery's block says when a crash was found, not when it was.
+      if (header.laneId !== RECOVERY_LANE) report.lastWallUs = header.wallUs;
+      const reading = readBlock(core, bytes, header, sink, report);
+      if (reading) await reading;
     }
-    lastSeq.set(header.laneId, header.blockSeq);
-    if (bytes.length > MAX_INPUT_BYTES) {
-      report.damagedBytes += bytes.length;
-      continue;
-    }
-    await readBlock(core, bytes, header, sink, report);
   }
   return report;
 }
 
-async function readBlock(
+/** Nearly always done when it returns; otherwise what it returns is to be awaited. */
+function readBlock(
   core: FinaliserCore,
   bytes: Uint8Array,
   header: BlockHeader,
   sink: RecordSink,
   report: PacketFileReport,
-): Promise<void> {
+): Promise<void> | null {
   const range = core.load(bytes);
   range.at += BLOCK_HEADER_BYTES;
-  // The recovery's block says when a crash was found, not when it was.
-  if (header.laneId !== RECOVERY_LANE) report.lastWallUs = header.wallUs;
-  for (let count = core.index(range); count > 0; count = core.index(range)) {
-    for (let i = 0; i < count; i++) {
-      const word = i * ENTRY.words;
-      const double = i * ENTRY.doubles;
-      const arrivalUs = core.doubles[double + ENTRY.arrivalUs] as number;
-      if (core.words[word + ENTRY.kind] !== KIND_NOTE) {
-        if (Number.isNaN(report.firstUs)) report.firstUs = arrivalUs;
-        report.lastUs = arrivalUs;
-      }
-      const wait = sink(word, double, header);
-      if (wait) await wait;
+  return readRecordsFrom(core, range, { count: 0, next: 0 }, header, sink, report);
+}
+
+/** Goes on with the records between `range.at` and its end, of which `indexed.next` to `count` are indexed. */
+function readRecordsFrom(
+  core: FinaliserCore,
+  range: { at: number; end: number },
+  indexed: { count: number; next: number },
+  header: BlockHeader,
+  sink: RecordSink,
+  report: PacketFileReport,
+): Promise<void> | null {
+  for (;;) {
+    if (indexed.next === indexed.count) {
+      if (range.at >= range.end) return null;
+      indexed.count = core.index(range);
+      indexed.next = 0;
+      if (indexed.count === 0) return null;
     }
+    const i = indexed.next++;
+    const word = i * ENTRY.words;
+    const double = i * ENTRY.doubles;
+    if (core.words[word + ENTRY.kind] !== KIND_NOTE) {
+      const arrivalUs = core.doubles[double + ENTRY.arrivalUs] as number;
+      if (Number.isNaN(report.firstUs)) report.firstUs = arrivalUs;
+      report.lastUs = arrivalUs;
+    }
+    const wait = sink(word, double, header);
+    if (wait) return wait.then(() => readRecordsFrom(core, range, indexed, header, sink, report) ?? undefined);
   }
 }
 
