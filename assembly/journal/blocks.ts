@@ -21,6 +21,7 @@ import {
   LANE_DIRTY_TAIL_AT,
   LANE_ID_AT,
   LANE_STAGED_BYTES_AT,
+  MAX_RECORDINGS,
   RECORD_ARRIVAL_US_AT,
   RECORD_EPOCH_AT,
   RECORD_EXT_SEQ_AT,
@@ -109,7 +110,8 @@ function markDirty(recording: u32, entry: usize): void {
 export function flushBlocks(monoUs: u64, wallUs: u64): u32 {
   let at: usize = BLOCKS_AT;
   let next = load<u32>(LANE_AT, LANE_DIRTY_HEAD_AT);
-  while (next != 0) {
+  // Both chains are followed by count: those of a lane that died may be damaged, and must not lead in circles.
+  for (let n = 0; next != 0 && n < MAX_RECORDINGS; n++) {
     const entry = recordingAt(next - 1);
     at += writeBlock(at, entry, monoUs, wallUs);
     next = load<u32>(entry, RECORDING_NEXT_DIRTY_AT);
@@ -135,11 +137,13 @@ function writeBlock(at: usize, entry: usize, monoUs: u64, wallUs: u64): u32 {
   store<u64>(at, wallUs, BLOCK_WALL_US_AT);
   store<u64>(at, load<u32>(LANE_AT, LANE_ID_AT) as u64, BLOCK_LANE_AT);
   let to = at + BLOCK_HEADER_BYTES;
-  for (let link: usize = load<u32>(entry, RECORDING_HEAD_AT); link != 0; link = load<u32>(link)) {
+  let link: usize = load<u32>(entry, RECORDING_HEAD_AT);
+  for (let n = load<u32>(entry, RECORDING_COUNT_AT); n != 0; n--) {
     const record = link + LINK_BYTES;
     const length = recordBytes(load<u32>(record, RECORD_PAYLOAD_BYTES_AT));
     memory.copy(to, record, length);
     to += length;
+    link = load<u32>(link);
   }
   store<u32>(at, crc32c(at + BLOCK_RECORD_COUNT_AT, bytes - BLOCK_RECORD_COUNT_AT), BLOCK_CRC_AT);
   return bytes;

@@ -6,8 +6,9 @@ export interface LaneTask {
   port: import('node:worker_threads').MessagePort;
   laneId: number;
   journalDir: string;
-  /** Block sequence numbers and epochs go on behind those of the lane's lives before. */
-  firstBlockSeq: bigint;
+  /** Memory of the lane's life before, in which records may wait still. */
+  before: WebAssembly.Memory | null;
+  /** Epochs go on behind those of the lives before. */
   firstEpoch: number;
 }
 

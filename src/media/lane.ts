@@ -41,7 +41,7 @@ const WORKER = new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './work
 /** Epochs of a lane that was started again begin here, so that they differ from those before. */
 const EPOCHS_PER_LIFE = 0x10000;
 /** A lane that dies more often than this in a row is broken for good: better to say so than to spin. */
-const MAX_DEATHS_IN_A_ROW = 10;
+const MAX_DEATHS_IN_A_ROW = 7;
 const LONG_LIFE_MS = 10_000;
 const RESTART_BACKOFF_MS = 50;
 
@@ -79,6 +79,7 @@ export class Lane {
   readonly #recordingSlots = new Slots(MAX_RECORDINGS);
   readonly #streamSlots = new Slots(MAX_STREAMS);
   readonly #waiting = new Map<number, Waiting>();
+  #shared: WebAssembly.Memory | null = null;
   #memory!: LaneMemory;
   #port!: MessagePort;
   #bornUs = 0;
@@ -182,7 +183,7 @@ export class Lane {
     }
   }
 
-  /** Kept until it is on the disk, over the death of the worker too. @throws RangeError when it can never fit. */
+  /** Kept until it is on the disk, over the death of the worker too: it is written at least once. @throws RangeError when it can never fit. */
   note(slot: number, json: object): void {
     const note = Buffer.from(JSON.stringify(json));
     if (note.length > MAX_NOTE_BYTES) throw new RangeError(`a note of ${note.length} bytes: at most ${MAX_NOTE_BYTES}`);
@@ -197,7 +198,6 @@ export class Lane {
     this.#closing = true;
     await this.#up.promise.then(() => this.#send({ do: 'stop' })).catch(() => {});
     await this.#supervised;
-    this.#rejectWaiting(new LaneError('LANE_CLOSED', `lane ${this.id} is closed`));
     await this.#pool.destroy();
   }
 
@@ -227,9 +227,10 @@ export class Lane {
     const { laneId, journalDir } = this.#options;
     const task: LaneTask = {
       ...{ memory, port: port2, laneId, journalDir },
-      firstBlockSeq: this.#firstBlockSeq(),
+      before: this.#shared,
       firstEpoch: this.#life * EPOCHS_PER_LIFE,
     };
+    this.#shared = memory;
     this.#memory = new LaneMemory(memory);
     this.#port = port1;
     this.#bornUs = Number(process.hrtime.bigint() / 1000n);
@@ -240,13 +241,6 @@ export class Lane {
       if (!this.#closing) throw new Error('the lane ended by itself');
     });
     await Promise.race([ready, this.#ended]);
-  }
-
-  /** Readers skip blocks whose number does not rise: a wall clock that was set back must not make it fall. */
-  #firstBlockSeq(): bigint {
-    const byClock = BigInt(Date.now()) << 20n;
-    const afterLast = this.#life === 0 ? 0n : this.#memory.nextBlockSeq;
-    return byClock > afterLast ? byClock : afterLast;
   }
 
   #onMessage(message: LaneMessage): void {
@@ -297,7 +291,9 @@ export class Lane {
   #end(error: Error | null): void {
     if (this.#isUp) this.#up = Promise.withResolvers<void>();
     this.#up.promise.catch(() => {}); // also when nobody asks any more
-    this.#up.reject(new LaneError('LANE_CLOSED', `lane ${this.id} is closed`));
+    const closed = new LaneError('LANE_CLOSED', `lane ${this.id} is closed`);
+    this.#up.reject(closed);
+    this.#rejectWaiting(closed);
     if (error) this.#options.onJournalState(true, `lane ${this.id} is gone for good: ${error.message}`);
   }
 
@@ -322,7 +318,7 @@ export class Lane {
     await Promise.all(reopened);
     this.#rise();
     for (const slot of this.#recordings.keys()) {
-      this.note(slot, { type: 'event', name: 'lane-restarted', reason: error.message });
+      this.note(slot, { type: 'event', name: 'lane-restarted', restart: this.#life, reason: error.message });
     }
     this.#options.onRestarted(error);
   }

@@ -36,7 +36,10 @@ export default async function runLane(task: LaneTask): Promise<void> {
     onSealed: (path) => say({ type: 'journal-sealed', path }),
     onState: ({ full, error }) => say({ type: 'journal-state', full, error: error ?? null }),
   });
-  const lane = new LaneWorker(task, writer);
+  const afterLast = task.before ? rescue(task.before, writer) : 0n;
+  // Readers skip blocks whose number does not rise: a wall clock that was set back must not make it fall.
+  const byClock = BigInt(Date.now()) << 20n;
+  const lane = new LaneWorker(task, writer, byClock > afterLast ? byClock : afterLast);
   try {
     say({ type: 'ready' });
     await lane.serve(task.port);
@@ -44,6 +47,18 @@ export default async function runLane(task: LaneTask): Promise<void> {
     lane.stop();
     await writer.close().finally(() => task.port.close());
   }
+}
+
+/** Journals what the life before had received and not flushed. @returns the number of the next block. */
+function rescue(before: WebAssembly.Memory, writer: JournalWriter): bigint {
+  const core = new MediaCore(before);
+  try {
+    writer.write(core.flush(nowUs(), BigInt(Date.now()) * 1000n));
+  } catch (error) {
+    // The records themselves may be what the core trapped on: then they are lost, as the restart tells.
+    if (!(error instanceof WebAssembly.RuntimeError)) throw error;
+  }
+  return core.memory.nextBlockSeq;
 }
 
 class LaneWorker {
@@ -64,9 +79,9 @@ class LaneWorker {
   #lastLook: Promise<void> | null = null;
   #noteSync: Promise<void> | null = null;
 
-  constructor(task: LaneTask, writer: JournalWriter) {
+  constructor(task: LaneTask, writer: JournalWriter, firstBlockSeq: bigint) {
     this.#core = new MediaCore(task.memory);
-    this.#core.memory.setLane(task.laneId, task.firstBlockSeq);
+    this.#core.memory.setLane(task.laneId, firstBlockSeq);
     this.#firstEpoch = task.firstEpoch;
     this.#writer = writer;
     this.#sockets = new DgramSockets({

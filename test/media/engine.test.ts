@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
+import path from 'node:path';
 import { test } from 'node:test';
 import { KIND_NOTE, KIND_RTCP, KIND_RTP } from '../../src/journal/format.ts';
 import { LaneFull, MediaEngine, NoPortLeft, type StreamMedia } from '../../src/media/index.ts';
@@ -252,7 +253,11 @@ test('a lane that is full says so', async () => {
 });
 
 test('an engine that cannot begin leaves nothing behind', async () => {
-  const options = { ports: { lo: 20_000, hi: 20_010 }, journalDir: '/proc/no-such-folder', onEvent: () => {} };
+  const options = {
+    ports: { lo: 20_000, hi: 20_010 },
+    journalDir: path.join(import.meta.filename, 'no-folder'),
+    onEvent: () => {},
+  };
   await assert.rejects(MediaEngine.start({ ...options, address: 'no address' }), TypeError);
   await assert.rejects(MediaEngine.start({ ...options, address: LOOPBACK }));
 });

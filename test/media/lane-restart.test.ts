@@ -1,0 +1,191 @@
+/** A lane whose worker dies is started again: its streams are received on the same ports, and the journal goes on. */
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { test } from 'node:test';
+import { Piscina } from 'piscina';
+import * as layout from '../../assembly/layout.ts';
+import { KIND_RTP } from '../../src/journal/format.ts';
+import type { StreamMedia } from '../../src/media/index.ts';
+import { notesOf, PCMU, Sender, TestEngine, until } from './loopback.ts';
+import { rtp } from './rig.ts';
+
+const STREAM = { label: '1', channel: 0, payloadTypes: PCMU, remote: null, rtcpMux: false };
+
+/** What the lanes of this process run on: their pools and memories, seen as they are made. */
+const pools: Piscina[] = [];
+const memories: WebAssembly.Memory[] = [];
+const run = Piscina.prototype.run;
+Piscina.prototype.run = function (this: Piscina, task: { memory?: WebAssembly.Memory }, ...rest: unknown[]) {
+  if (!pools.includes(this)) pools.push(this);
+  if (task.memory) memories.push(task.memory);
+  return Reflect.apply(run, this, [task, ...rest]) as ReturnType<typeof run>;
+} as typeof run;
+
+/** A chain of staged records that leads out of the memory: the core traps when it flushes. */
+function corrupt(): void {
+  const view = new DataView(memories.at(-1)!.buffer);
+  view.setUint32(layout.RECORDINGS_AT + layout.RECORDING_HEAD_AT, 0xffff_fff0, true);
+  view.setUint32(layout.RECORDINGS_AT + layout.RECORDING_COUNT_AT, 1, true);
+  view.setUint32(layout.LANE_AT + layout.LANE_DIRTY_HEAD_AT, 1, true);
+  view.setUint32(layout.LANE_AT + layout.LANE_DIRTY_TAIL_AT, 1, true);
+}
+
+async function terminate(): Promise<void> {
+  await Promise.all(pools.at(-1)!.threads.map((thread) => thread.terminate()));
+}
+
+interface Death {
+  how: string;
+  kill: () => void | Promise<void>;
+  /** Whether what was received and not yet flushed is in the journal all the same. */
+  rescues: boolean;
+}
+
+const DEATHS: Death[] = [
+  { how: 'its core traps', kill: corrupt, rescues: false },
+  { how: 'its thread is ended', kill: terminate, rescues: true },
+];
+
+const restarts = (tested: TestEngine) => tested.events.filter(({ type }) => type === 'lane-restarted').length;
+
+async function sendUntilReceived(tested: TestEngine, sender: Sender, media: StreamMedia, seq: number): Promise<void> {
+  const received = () => tested.engine.stats().lanes[0]!.packets.received;
+  const before = received();
+  sender.send(rtp({ seq, timestamp: seq * 160 }), media);
+  await until(() => received() > before, `packet ${seq}`);
+}
+
+for (const { how, kill, rescues } of DEATHS) {
+  test(`when ${how}, streams are received again on the same ports and the journal goes on`, async () => {
+    const tested = await TestEngine.start();
+    const sender = await Sender.open();
+    const recording = await tested.engine.openRecording(randomUUID());
+    recording.note({ type: 'recording', id: recording.id });
+    const media = await recording.addStream({ ...STREAM, remote: sender.remote });
+    await sendUntilReceived(tested, sender, media, 1);
+    for (let death = 1; death <= 2; death++) {
+      if (!rescues) await tested.engine.seal(0);
+      await kill();
+      await until(() => restarts(tested) === death, 'the restart');
+      await sendUntilReceived(tested, sender, media, 10 * death);
+      await sendUntilReceived(tested, sender, media, 10 * death + 1);
+    }
+    await recording.close();
+    const told = tested.journal().get(recording.id)!;
+    const packets = told.filter(({ kind }) => kind === KIND_RTP);
+    assert.deepEqual(
+      packets.map(({ epoch, extSeq }) => [epoch, extSeq & 0xffff]),
+      [
+        [0, 1],
+        [0x10000, 10],
+        [0x10000, 11],
+        [0x20000, 20],
+        [0x20000, 21],
+      ],
+    );
+    const seqs = tested.blockSeqs();
+    assert.deepEqual(
+      seqs,
+      seqs.toSorted((a, b) => (a < b ? -1 : 1)),
+    );
+    assert.equal(new Set(seqs).size, seqs.length, 'no block number is used twice');
+    const notes = notesOf(told);
+    const restarted = notes.filter(({ name }) => name === 'lane-restarted').map(({ restart }) => restart);
+    assert.deepEqual([...new Set(restarted)], [1, 2]);
+    assert.ok(notes.some(({ type }) => type === 'recording'));
+    assert.equal(tested.engine.stats().lanes[0]!.packets.received, 5, 'of all its lives');
+    sender.close();
+    await tested.close();
+  });
+}
+
+test('notes that were not on the disk when the worker died are written by the next one, in order', async () => {
+  const tested = await TestEngine.start();
+  const recording = await tested.engine.openRecording(randomUUID());
+  for (let i = 0; i < 20; i++) recording.note({ type: 'event', i });
+  const killed = terminate();
+  for (let i = 20; i < 40; i++) recording.note({ type: 'event', i });
+  await killed;
+  await recording.close();
+  const order = notesOf(tested.journal().get(recording.id)).flatMap(({ i }) => (i === undefined ? [] : [i as number]));
+  const firsts = [...new Set(order)];
+  assert.deepEqual(
+    firsts,
+    Array.from({ length: 40 }, (_, i) => i),
+  );
+  await tested.close();
+});
+
+test('what is asked of a lane while it is dead is done by its next life', async () => {
+  const tested = await TestEngine.start();
+  const sender = await Sender.open();
+  const [stays, paused, goes] = await Promise.all([1, 2, 3].map(() => tested.engine.openRecording(randomUUID())));
+  const [first, second] = await Promise.all(
+    [stays!, paused!].map((one) => one.addStream({ ...STREAM, remote: sender.remote })),
+  );
+  const removed = await goes!.addStream(STREAM);
+  const killed = terminate();
+  const added = stays!.addStream({ ...STREAM, remote: sender.remote });
+  const opened = tested.engine.openRecording(randomUUID());
+  const done = Promise.all([paused!.pause(true), goes!.close(), tested.engine.seal(0)]);
+  await killed;
+  const [media] = await Promise.all([added, done]);
+  assert.notEqual(media.rtpPort, removed.rtpPort);
+  assert.equal(tested.engine.stats().lanes[0]!.streams, 3);
+  sender.send(rtp({ seq: 1 }), first!);
+  sender.send(rtp({ seq: 2 }), media);
+  sender.send(rtp({ seq: 3 }), second!);
+  await Promise.all([stays!.close(), paused!.close(), (await opened).close()]);
+  const journal = tested.journal();
+  const packets = (id: string) => journal.get(id)!.filter(({ kind }) => kind !== 3);
+  assert.deepEqual(
+    packets(stays!.id).map(({ extSeq, kind }) => [extSeq & 0xffff, kind]),
+    [
+      [1, KIND_RTP],
+      [2, KIND_RTP],
+    ],
+  );
+  assert.deepEqual(
+    packets(paused!.id).map(({ payload }) => payload.length),
+    [12],
+    'the pause holds in the next life',
+  );
+  sender.close();
+  await tested.close();
+});
+
+test('an engine that is closed while a lane is dead ends', async () => {
+  const tested = await TestEngine.start();
+  const recording = await tested.engine.openRecording(randomUUID());
+  await recording.addStream(STREAM);
+  const killed = terminate();
+  const [closed] = await Promise.allSettled([recording.close(), tested.engine.close(), killed]);
+  assert.ok(['fulfilled', 'rejected'].includes(closed.status));
+  await tested.close();
+});
+
+test('a restarted lane does not make its recordings look silent since they began', async () => {
+  const tested = await TestEngine.start();
+  const recording = await tested.engine.openRecording(randomUUID());
+  const openedUs = recording.lastPacketUs();
+  await terminate();
+  await until(() => restarts(tested) === 1, 'the restart');
+  assert.ok(recording.lastPacketUs() > openedUs);
+  await recording.close();
+  await tested.close();
+});
+
+test('a lane that keeps dying is given up: it is reported, and nothing waits for it for ever', async () => {
+  const tested = await TestEngine.start();
+  const recording = await tested.engine.openRecording(randomUUID());
+  await recording.addStream(STREAM);
+  const available = tested.engine.ports.available;
+  const isGone = () => tested.events.some(({ type }) => type === 'disk-full');
+  for (let deaths = 0; !isGone(); deaths++) {
+    await terminate();
+    await until(() => restarts(tested) > deaths || isGone(), 'the restart or the end', 10_000);
+  }
+  await assert.rejects(recording.close(), { code: 'LANE_CLOSED' });
+  assert.equal(tested.engine.ports.available, available, 'they rest');
+  await tested.close();
+});
