@@ -4,8 +4,21 @@
  */
 import { randomFillSync } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
-import type { HeaderList, SipBody, SipRequest, SipResponse } from './message/index.ts';
-import { type IncomingInvite, OutgoingInvite, type SipAnswer, type SipLog, UserAgent } from './session/index.ts';
+import {
+  DATAGRAM_REQUEST_BYTES,
+  type HeaderList,
+  type SipBody,
+  type SipRequest,
+  type SipResponse,
+} from './message/index.ts';
+import {
+  type IncomingInvite,
+  OutgoingInvite,
+  type SipAnswer,
+  type SipLog,
+  UserAgent,
+  type UserAgentOptions,
+} from './session/index.ts';
 import { inviteParts } from './session/invite-parts.ts';
 import { type Flow, type ListenAddress, Transport, type TransportName, type Wire } from './transport/index.ts';
 
@@ -34,6 +47,8 @@ export interface SipEndpointOptions {
   log?: SipLog;
   /** Server transactions at most; above, new requests get a stateless 503. 100,000 when left out. */
   maxTransactions?: number;
+  /** INVITEs of one source address that may be neither refused nor acknowledged at a time, 20,000 when left out. */
+  maxHalfOpenPerSource?: number;
   /** Retry-After of that 503, 5 when left out. */
   retryAfterSec?: number;
   /** Requests above this size go over TCP first (RFC 3261 18.1.1), 1300 when left out; Infinity never does. */
@@ -184,7 +199,7 @@ export class SipEndpoint {
   }
 }
 
-function agentOptions(options: SipEndpointOptions, log: SipLog) {
+function agentOptions(options: SipEndpointOptions, log: SipLog): UserAgentOptions {
   const supported = [...OWN_EXTENSIONS, ...(options.supported ?? []).map((tag) => tag.toLowerCase())];
   const accept = options.accept ?? ['application/sdp', 'multipart/mixed'];
   return {
@@ -198,7 +213,8 @@ function agentOptions(options: SipEndpointOptions, log: SipLog) {
     minSeSec: options.minSeSec ?? 90,
     retryAfterSec: options.retryAfterSec ?? 5,
     maxTransactions: options.maxTransactions ?? 100_000,
-    datagramRequestBytes: options.datagramRequestBytes ?? 1_300,
+    maxHalfOpenPerSource: options.maxHalfOpenPerSource ?? 20_000,
+    datagramRequestBytes: options.datagramRequestBytes ?? DATAGRAM_REQUEST_BYTES,
     transports: [...new Set(options.listen.map((one) => one.transport))],
     log,
   };

@@ -109,7 +109,7 @@ test('mutated messages: no throw in the parser, and a user agent that answers th
   const agent = new Agent(network, A);
   const peer = new Peer(network, P, A);
   agent.onInvite = (invite) => invite.accept({ body: SDP });
-  for (let i = 0; i < 20_000; i++) {
+  for (let i = 0; i < 8_000; i++) {
     const bytes = mutate(INVITE, next);
     readAll(bytes);
     peer.sendRaw(bytes);
@@ -165,7 +165,7 @@ test('mutated responses leave a caller sane', async () => {
 
 test('streams cut anywhere and mutated: the framer neither throws nor keeps more than it may', () => {
   const next = random(13);
-  for (let i = 0; i < 2_000; i++) {
+  for (let i = 0; i < 1_000; i++) {
     const stream = Buffer.concat([INVITE, mutate(INVITE, next), INVITE]);
     const framer = new StreamFramer();
     for (let at = 0; at < stream.length; ) {
@@ -191,13 +191,14 @@ const BOMBS: [string, string][] = [
   ['at signs', `sip:${'@'.repeat(60_000)}`],
 ];
 
-test('parser bombs stay under 5 ms each', () => {
+test('parser bombs stay under 5 ms of processor time each', () => {
   const slowest = (run: () => void): number => {
     let best = Infinity;
     for (let i = 0; i < 5; i++) {
-      const start = performance.now();
+      const start = process.cpuUsage();
       run();
-      best = Math.min(best, performance.now() - start);
+      const { user, system } = process.cpuUsage(start);
+      best = Math.min(best, (user + system) / 1_000);
     }
     return best;
   };

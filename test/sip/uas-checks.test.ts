@@ -141,6 +141,28 @@ test('a full transaction table refuses new requests, but lets sessions end', () 
   peer.takeResponse(200);
 });
 
+test('a source with too many half-open INVITEs gets 503 until it acknowledges; others are served', () => {
+  const network = new VirtualNetwork();
+  const agent = new Agent(network, A, { maxHalfOpenPerSource: 2 });
+  const [flood, other] = [new Peer(network, P, A), new Peer(network, '192.0.2.10', A)];
+  agent.onInvite = (invite) => invite.accept();
+  const invite = (peer: Peer, n: number) =>
+    peer.send(requestLines('INVITE', { from: peer.address, to: A, branch: `z9hG4bK${n}`, callId: `c${n}` }));
+  invite(flood, 1);
+  const ok = flood.takeResponse(200);
+  invite(flood, 2);
+  flood.takeResponse(200);
+  invite(flood, 3);
+  flood.takeResponse(503);
+  invite(other, 4);
+  other.takeResponse(200);
+  flood.send(requestLines('ACK', { from: P, to: A, branch: 'z9hG4bKa', callId: 'c1', toTag: ok.toTag }));
+  invite(flood, 5);
+  flood.takeResponse(200);
+  network.advance(100_000);
+  assert.deepEqual(agent.agent.stats().halfOpenSources, 0);
+});
+
 test('RFC 3581 4, RFC 3261 18.2.1: received and rport', () => {
   const via = (line: string) => {
     const network = new VirtualNetwork();

@@ -451,18 +451,13 @@ test('10,000 INVITEs that are neither acknowledged nor ended leave nothing behin
   agent.onInvite = (invite) => {
     invite.accept({ body: SDP }).onEnded = () => ended++;
   };
+  network.deaf = true;
   for (let i = 0; i < 10_000; i++) {
     peer.send(line('INVITE', `i${i}`, { callId: `c${i}` }));
     if (i % 500 === 499) network.advance(1_000);
-    network.trace.length = 0;
-    peer.received.length = 0;
   }
   assert.equal(agent.held.sessions, 10_000);
-  for (let i = 0; i < 100; i++) {
-    network.advance(1_000);
-    network.trace.length = 0;
-    peer.received.length = 0;
-  }
+  network.advance(100_000);
   assert.equal(ended, 10_000);
   assert.deepEqual(agent.held, NOTHING_HELD);
 });

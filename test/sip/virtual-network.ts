@@ -42,6 +42,7 @@ export const OPTIONS: UserAgentOptions = {
   minSeSec: 90,
   retryAfterSec: 5,
   maxTransactions: 100_000,
+  maxHalfOpenPerSource: 20_000,
   datagramRequestBytes: 1_300,
   transports: ['udp', 'tcp'],
   log: SILENT,
@@ -53,6 +54,8 @@ export class VirtualNetwork {
   readonly trace: { at: number; from: string; to: string; line: string }[] = [];
   /** Return true to lose a message. */
   drop: (message: Message, from: Flow) => boolean = () => false;
+  /** Lose everything that agents send, without looking at it. */
+  deaf = false;
   /** Transports that a node refuses: `address|tcp`. */
   readonly refused = new Set<string>();
   readonly #nodes = new Map<string, Node>();
@@ -73,6 +76,7 @@ export class VirtualNetwork {
   }
 
   send(packet: Packet): void {
+    if (this.deaf) return;
     const parsed = parseMessage(packet.bytes);
     assert.ok(parsed.kind === 'request' || parsed.kind === 'response', `unparsable output: ${packet.bytes}`);
     const message = parsed.message;

@@ -67,7 +67,8 @@ export function splitList(value: string): string[] {
   if (value.indexOf(',') < 0) return value.length > 0 ? [trimLws(value)] : [];
   const items: string[] = [];
   let start = 0;
-  for (let i = 0; i <= value.length && items.length < MAX_LIST_ITEMS; i++) {
+  let separators = 0;
+  for (let i = 0; i <= value.length && items.length < MAX_LIST_ITEMS && separators < 2 * MAX_LIST_ITEMS; i++) {
     const code = i < value.length ? value.charCodeAt(i) : COMMA;
     if (code === QUOTE) {
       const end = quotedEnd(value, i);
@@ -79,6 +80,7 @@ export function splitList(value: string): string[] {
       const item = trimLws(value, start, i);
       if (item !== '') items.push(item);
       start = i + 1;
+      separators++;
     }
   }
   return items;

@@ -31,6 +31,8 @@ export class SipSession {
   onEnded: (end: SessionEnd) => void = () => {};
   /** The stack's own: answers PRACK while the dialog is early. */
   onPrack: ((request: SipRequest, transaction: ServerTransaction) => void) | null = null;
+  /** The stack's own: called once, when the INVITE of a peer is no longer half open: acknowledged, refused or over. */
+  onSettled: (() => void) | null = null;
 
   readonly dialog: Dialog;
   /** True when we sent the INVITE that made the dialog, and so own its Call-ID. */
@@ -296,6 +298,7 @@ export class SipSession {
     this.#answer = null;
     if (this.#state !== 'accepted') return;
     this.#state = 'confirmed';
+    this.#settled();
     const body = request.body.length > 0 ? { contentType: request.contentType ?? '', content: request.body } : null;
     this.#guard(() => this.onAck(body));
     this.#afterAck();
@@ -359,7 +362,14 @@ export class SipSession {
     this.#host.forget(this);
   }
 
+  #settled(): void {
+    const settled = this.onSettled;
+    this.onSettled = null;
+    settled?.();
+  }
+
   #quiet(): void {
+    this.#settled();
     this.#answer?.stop();
     this.#answer = null;
     this.#keeper.stop();

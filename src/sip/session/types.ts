@@ -68,6 +68,8 @@ export interface UserAgentOptions {
   minSeSec: number;
   retryAfterSec: number;
   maxTransactions: number;
+  /** INVITEs of one source address that may be neither refused nor acknowledged at a time. */
+  maxHalfOpenPerSource: number;
   /** Requests above this size go over TCP (RFC 3261 18.1.1); Infinity keeps them on UDP. */
   datagramRequestBytes: number;
   /** Transports with a listener. */

@@ -26,6 +26,7 @@ import { IncomingInvite } from './incoming-invite.ts';
 import { findReplaced } from './replaces.ts';
 import type { SipSession } from './session.ts';
 import { answerTimer } from './session-timer.ts';
+import { SourceCounts } from './source-counts.ts';
 import type { SipAnswer, UserAgentOptions } from './types.ts';
 import { contentRefusal, extensionRefusal, methodRefusal, type Refusal } from './uas-checks.ts';
 
@@ -59,10 +60,12 @@ export class UserAgent implements TransactionUser, SessionHost {
   readonly #pendingInvites = new Map<string, IncomingInvite>();
   readonly #initial = new Map<string, ServerTransaction>();
   readonly #streamRefused = new Map<string, number>();
+  readonly #halfOpen: SourceCounts;
 
   constructor(options: UserAgentOptions, wire: Wire, handlers: UserAgentHandlers) {
     this.options = options;
     this.#handlers = handlers;
+    this.#halfOpen = new SourceCounts(options.maxHalfOpenPerSource);
     this.layer = new TransactionLayer(wire, this.deadlines, this);
   }
 
@@ -110,7 +113,7 @@ export class UserAgent implements TransactionUser, SessionHost {
       this.#refuseMalformed(request, from, fault.status, fault.reason);
       return;
     }
-    const refusal = methodRefusal(request, this.options) ?? this.#overload(request);
+    const refusal = methodRefusal(request, this.options) ?? this.#overload(request, from);
     if (refusal) this.#refuse(request, from, refusal);
     else if (request.method === 'CANCEL') this.#onCancel(request, from);
     else if (request.toTag !== '' || request.method === 'ACK') this.layer.receiveRequest(request, from);
@@ -118,15 +121,16 @@ export class UserAgent implements TransactionUser, SessionHost {
   }
 
   /** RFC 3261 21.5.4. Requests that end or acknowledge something are always welcome. */
-  #overload(request: SipRequest): Refusal | null {
+  #overload(request: SipRequest, from: Flow): Refusal | null {
     const { method } = request;
     if (method === 'ACK' || method === 'BYE' || method === 'CANCEL' || method === 'PRACK') return null;
-    const full = this.layer.servers.size >= this.options.maxTransactions;
-    const verdict = full ? { retryAfterSec: this.options.retryAfterSec } : null;
-    const turned = verdict ?? (method === 'INVITE' && request.toTag === '' ? this.#handlers.admit() : null);
-    if (!turned) return null;
+    const { maxTransactions, retryAfterSec } = this.options;
+    const initial = method === 'INVITE' && request.toTag === '';
+    const full = this.layer.servers.size >= maxTransactions || (initial && this.#halfOpen.isFull(from.address));
+    const verdict = full ? { retryAfterSec } : initial ? this.#handlers.admit() : null;
+    if (!verdict) return null;
     this.counters.overload!++;
-    return { status: 503, reason: 'Service Unavailable', headers: [['Retry-After', String(turned.retryAfterSec)]] };
+    return { status: 503, reason: 'Service Unavailable', headers: [['Retry-After', String(verdict.retryAfterSec)]] };
   }
 
   /** A request outside any dialog. What is refused here costs no state (8.2.7). */
@@ -204,6 +208,7 @@ export class UserAgent implements TransactionUser, SessionHost {
       if (this.#initial.get(key) === transaction) this.#initial.delete(key);
     };
     const invite = new IncomingInvite(this, request, transaction, replaced.session);
+    invite.session.onSettled = this.#halfOpen.take(transaction.from.address);
     try {
       this.#handlers.onInvite(invite);
     } catch (error) {
@@ -338,6 +343,7 @@ export class UserAgent implements TransactionUser, SessionHost {
       ...this.counters,
       ...this.layer.counters,
       sessions: this.#sessions.size,
+      halfOpenSources: this.#halfOpen.size,
       unansweredInvites: this.#pendingInvites.size,
       serverTransactions: this.layer.servers.size,
       clientTransactions: this.layer.clients.size,

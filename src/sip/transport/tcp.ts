@@ -108,6 +108,7 @@ export class TcpTransport {
   readonly #connections = new Map<number, TcpConnection>();
   readonly #byPeer = new Map<string, TcpConnection>();
   #nextId = 1;
+  #closed = false;
 
   constructor(events: StreamEvents, now: () => number) {
     this.#events = events;
@@ -159,8 +160,22 @@ export class TcpTransport {
   /** Sends over the given connection if it still lives, else over one to the peer, which is opened when there is none. */
   send(bytes: Buffer, to: { address: string; port: number; connection: number }, onFailure: Failure): void {
     const known = this.#connections.get(to.connection) ?? this.#byPeer.get(peerKey(to.address, to.port));
-    if (known) known.send(bytes, onFailure);
+    if (known) known.send(bytes, onFailure && ((failure) => this.#sendAgain(bytes, to, failure, onFailure)));
     else if (this.#connections.size >= MAX_CONNECTIONS) onFailure?.('unreachable');
+    else this.#connect(to.address, to.port).send(bytes, onFailure);
+  }
+
+  /**
+   * A connection that was used again may have been closed by the peer just before: one new one is tried. The peer knows by
+   * the branch that the request isn't new.
+   */
+  #sendAgain(
+    bytes: Buffer,
+    to: { address: string; port: number },
+    failure: SendFailure,
+    onFailure: (failure: SendFailure) => void,
+  ): void {
+    if (this.#closed || failure === 'refused' || this.#connections.size >= MAX_CONNECTIONS) onFailure(failure);
     else this.#connect(to.address, to.port).send(bytes, onFailure);
   }
 
@@ -183,6 +198,7 @@ export class TcpTransport {
   }
 
   async close(): Promise<void> {
+    this.#closed = true;
     const closed = this.#servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve())));
     for (const connection of this.#connections.values()) connection.destroy();
     await Promise.all(closed);
