@@ -7,17 +7,16 @@
  * streams of a recording live in one lane.
  */
 
-import { type FileHandle, mkdir, open, readFile, rename, stat, truncate, unlink } from 'node:fs/promises';
+import { mkdir, open, readFile, rename, stat, truncate, unlink } from 'node:fs/promises';
 import path from 'node:path';
-import { type Block, readBlocks } from './reader.ts';
+import { type BlockWindow, readWindows } from './reader.ts';
 import { parseSegmentName, syncFolder } from './segment.ts';
 
 export const PACKETS_SUFFIX = '.packets';
 
-/** Bytes collected per packet file before they are written. */
-const APPEND_BYTES = 256 * 1024;
-/** Bytes collected over all packet files before the fullest is written. */
+/** Bytes collected before they are written, over all packet files. */
 const COLLECT_BYTES = 16 * 1024 * 1024;
+const PARALLEL_FILES = 4;
 
 /** Path of a recording's packet file. */
 export function packetFilePath(packetsDir: string, recordingId: string): string {
@@ -62,7 +61,9 @@ async function undo(planPath: string, packetsDir: string): Promise<void> {
 
 async function recordingIds(segmentPath: string): Promise<string[]> {
   const ids = new Set<string>();
-  for await (const { header } of readSegment(segmentPath)) ids.add(header.recordingId);
+  for await (const window of readSegment(segmentPath)) {
+    for (const { header } of window.blocks) ids.add(header.recordingId);
+  }
   return [...ids];
 }
 
@@ -84,12 +85,12 @@ async function writePlan(planPath: string, packetsDir: string, ids: string[]): P
 }
 
 /** A torn segment is followed by one that repeats what came after its first damage: nothing is skipped over there. */
-function readSegment(segmentPath: string): AsyncGenerator<Block> {
-  return readBlocks(segmentPath, { stopAtDamage: parseSegmentName(segmentPath)?.state === 'torn' });
+function readSegment(segmentPath: string): AsyncGenerator<BlockWindow> {
+  return readWindows(segmentPath, { stopAtDamage: parseSegmentName(segmentPath)?.state === 'torn' });
 }
 
 interface Target {
-  file: FileHandle;
+  packetFile: string;
   parts: Uint8Array[];
   bytes: number;
 }
@@ -97,37 +98,42 @@ interface Target {
 async function append(segmentPath: string, packetsDir: string): Promise<void> {
   const targets = new Map<string, Target>();
   let collected = 0;
-  try {
-    for await (const { header, bytes } of readSegment(segmentPath)) {
+  for await (const window of readSegment(segmentPath)) {
+    for (const { header, bytes } of window.blocks) {
       let target = targets.get(header.recordingId);
       if (!target) {
-        target = { file: await open(packetFilePath(packetsDir, header.recordingId), 'a', 0o600), parts: [], bytes: 0 };
+        target = { packetFile: packetFilePath(packetsDir, header.recordingId), parts: [], bytes: 0 };
         targets.set(header.recordingId, target);
       }
       target.parts.push(Buffer.from(bytes));
       target.bytes += bytes.length;
       collected += bytes.length;
-      if (target.bytes >= APPEND_BYTES) collected -= await flush(target);
-      else if (collected >= COLLECT_BYTES) {
-        for (const each of targets.values()) await flush(each);
-        collected = 0;
-      }
     }
-    for (const target of targets.values()) {
-      await flush(target);
-      await target.file.datasync();
-    }
-  } finally {
-    for (const { file } of targets.values()) await file.close();
+    if (collected < COLLECT_BYTES) continue;
+    await flushAll(targets);
+    collected = 0;
   }
+  await flushAll(targets);
 }
 
-async function flush(target: Target): Promise<number> {
-  const { bytes } = target;
-  if (bytes > 0) await target.file.appendFile(Buffer.concat(target.parts, bytes));
-  target.parts = [];
-  target.bytes = 0;
-  return bytes;
+/** Files are open only while they are written: a segment may hold more recordings than a process may hold files. */
+async function flushAll(targets: Map<string, Target>): Promise<void> {
+  const waiting = [...targets.values()];
+  targets.clear();
+  const worker = async () => {
+    for (let target = waiting.pop(); target; target = waiting.pop()) await flush(target);
+  };
+  await Promise.all(Array.from({ length: PARALLEL_FILES }, worker));
+}
+
+async function flush({ packetFile, parts, bytes }: Target): Promise<void> {
+  const file = await open(packetFile, 'a', 0o600);
+  try {
+    await file.appendFile(Buffer.concat(parts, bytes));
+    await file.datasync();
+  } finally {
+    await file.close();
+  }
 }
 
 async function exists(file: string): Promise<boolean> {

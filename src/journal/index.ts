@@ -24,5 +24,5 @@ export {
   readWindows,
 } from './reader.ts';
 export { markRecovered } from './recover.ts';
-export { leftOverSegments, parseSegmentName } from './segment.ts';
+export { leftOverSegments, parseSegmentName, syncFolder } from './segment.ts';
 export { type JournalOptions, type JournalState, type JournalStats, JournalWriter } from './writer.ts';

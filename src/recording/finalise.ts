@@ -9,6 +9,7 @@
 
 import { copyFile, link, mkdir, open, readFile, unlink } from 'node:fs/promises';
 import path from 'node:path';
+import { syncFolder } from '../journal/index.ts';
 import { FinaliserCore } from '../media/render.ts';
 import type { Recording } from '../store/recording.ts';
 import { buildManifest, type Manifest, manifestText, parseManifest } from './manifest.ts';
@@ -46,6 +47,7 @@ export async function finalise(packetFile: string, outDir: string, o: FinaliseOp
   await renderFiles({ core, scanned, timeline, manifest, packetFile, outDir });
   if (o.keepPackets ?? true) manifest.files[PACKETS_NAME] = await keepPackets(packetFile, outDir);
   await writeDurably(path.join(outDir, MANIFEST_NAME), manifestText(manifest));
+  await syncFolder(path.dirname(path.resolve(outDir)));
   return { ...manifest.recording, files: manifest.files };
 }
 

@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { type FileHandle, open, rename, stat, unlink } from 'node:fs/promises';
 import path from 'node:path';
+import { syncFolder } from '../journal/index.ts';
 
 /** What a manifest says about a file. */
 export interface FileDigest {
@@ -84,6 +85,5 @@ export async function writeDurably(filePath: string, content: string): Promise<v
     await file.discard();
     throw error;
   }
-  const folder = await open(path.dirname(filePath), 'r');
-  await folder.sync().finally(() => folder.close());
+  await syncFolder(path.dirname(filePath));
 }
