@@ -46,13 +46,15 @@ async function udp(): Promise<{ socket: dgram.Socket; port: number; next: () => 
   return { socket, port: socket.address().port, next };
 }
 
-test('RFC 3581 4: a response goes to the source port with rport, else to the sent-by port', async () => {
+test('RFC 3581 4, RFC 3261 18.2.2: a response goes to the source port with rport or a foreign sent-by, else to the sent-by port', async () => {
   const server = await endpoint();
   const [source, other] = [await udp(), await udp()];
   source.socket.send(options('UDP', 'client.invalid:9;rport'), portOf(server, 'udp'), '127.0.0.1');
   assert.match(await source.next(), new RegExp(`received=127.0.0.1;rport=${source.port}`));
   source.socket.send(options('UDP', `127.0.0.1:${other.port}`), portOf(server, 'udp'), '127.0.0.1');
   assert.match(await other.next(), /^SIP\/2.0 200 /);
+  source.socket.send(options('UDP', 'client.invalid:9'), portOf(server, 'udp'), '127.0.0.1');
+  assert.match(await source.next(), /received=127.0.0.1\r/);
   source.socket.close();
   other.socket.close();
 });

@@ -127,8 +127,11 @@ test('RFC 3261 9.2: CANCEL gets 200, its INVITE 487', () => {
   peer.send(line('INVITE', 'i'));
   peer.takeResponse(180);
   peer.send(line('CANCEL', 'i'));
-  assert.equal(peer.takeResponse(200).cseq.method, 'CANCEL');
-  assert.equal(peer.takeResponse(487).cseq.method, 'INVITE');
+  const confirmation = peer.takeResponse(200);
+  assert.equal(confirmation.cseq.method, 'CANCEL');
+  const terminated = peer.takeResponse(487);
+  assert.equal(terminated.cseq.method, 'INVITE');
+  assert.equal(confirmation.toTag, terminated.toTag);
   peer.send(line('CANCEL', 'i'));
   assert.equal(peer.takeResponse(200).cseq.method, 'CANCEL');
   assert.equal(cancelled, 1);
@@ -339,6 +342,16 @@ test('RFC 3261 12.2.1.2: 481 to a request of ours ends the session', async () =>
   );
   network.advance(64_000);
   assert.deepEqual(agent.held, NOTHING_HELD);
+});
+
+test('RFC 5057 5.1: a request that could not be delivered ends no session', async () => {
+  const { network, agent, session, ends } = confirmed();
+  network.refused.add(`${P}|udp`);
+  const answered = session.request('INFO');
+  network.settle();
+  await assert.rejects(answered, { status: 503 });
+  assert.equal(ends.length, 0);
+  assert.equal(agent.held.sessions, 1);
 });
 
 test('RFC 3261 12.1.1, 12.2.1.1: Record-Route becomes the route set, with loose routing', () => {

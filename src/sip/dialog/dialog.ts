@@ -62,7 +62,7 @@ export class Dialog {
       remoteAddress: request.rawHeader('from') ?? '',
       localCSeq: 0,
       remoteCSeq: request.cseq.number,
-      routes: recordRoutes(request),
+      routes: routesOf(request),
       // An INVITE without Contact breaks RFC 3261 but not RFC 2543, where From names the peer.
       remoteTarget: request.contact?.uri ?? request.from.uri,
     });
@@ -78,7 +78,7 @@ export class Dialog {
       remoteAddress: response.rawHeader('to') ?? sent.to,
       localCSeq: sent.cseq,
       remoteCSeq: -1,
-      routes: recordRoutes(response).reverse(),
+      routes: routesOf(response).reverse(),
       remoteTarget: response.contact?.uri ?? sent.uri,
     });
   }
@@ -124,7 +124,7 @@ export class Dialog {
 
   /** The route set as the 2xx gives it, which counts more than that of an earlier provisional (13.2.2.4). */
   confirmRoutes(response: SipResponse): void {
-    this.#routes = recordRoutes(response).reverse();
+    this.#routes = routesOf(response).reverse();
     this.refreshTarget(response);
   }
 
@@ -150,7 +150,7 @@ export class Dialog {
   }
 }
 
-function recordRoutes(message: SipRequest | SipResponse): string[] {
+function routesOf(message: SipRequest | SipResponse): string[] {
   const routes: string[] = [];
   for (const line of message.rawHeaders('record-route')) {
     for (const item of splitList(line)) if (parseNameAddr(item)) routes.push(item);
@@ -162,4 +162,9 @@ function recordRoutes(message: SipRequest | SipResponse): string[] {
 function stripForRequestUri(uri: string): string {
   const question = uri.indexOf('?', uri.lastIndexOf('@') + 1);
   return (question < 0 ? uri : uri.slice(0, question)).replace(/;method=[^;]*/i, '');
+}
+
+/** RFC 3261 12.1.1: a response that makes a dialog carries the Record-Route of its request. */
+export function recordRoutes(request: SipRequest): [string, string][] {
+  return request.headers('record-route').map((value) => ['Record-Route', value]);
 }

@@ -1,2 +1,2 @@
 /** The dialog layer. */
-export { Dialog, type DialogStart } from './dialog.ts';
+export { Dialog, type DialogStart, recordRoutes } from './dialog.ts';

@@ -1,10 +1,10 @@
 /** An INVITE that asks for a new session (RFC 3261 13.3): ringing, accepted, refused, or cancelled by its sender. */
-import { Dialog } from '../dialog/index.ts';
+import { Dialog, recordRoutes } from '../dialog/index.ts';
 import { parseDigits, type SipRequest } from '../message/index.ts';
 import { Alarm, type ServerTransaction } from '../transaction/index.ts';
 import type { SessionHost } from './host.ts';
 import { ReliableProvisionals } from './reliable-provisional.ts';
-import { recordRoutes, SipSession } from './session.ts';
+import { SipSession } from './session.ts';
 import { answerTimer } from './session-timer.ts';
 import type { SipAnswer, SipContent, SipSource } from './types.ts';
 

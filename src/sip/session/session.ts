@@ -3,7 +3,7 @@
  * RFC 3311), INFO (RFC 6086), session timers (RFC 4028), 2xx until ACK (13.3.1.4) and the end by BYE (15).
  * What the bodies mean is the application's matter.
  */
-import type { Dialog } from '../dialog/index.ts';
+import { type Dialog, recordRoutes } from '../dialog/index.ts';
 import type { SipBody, SipRequest, SipResponse } from '../message/index.ts';
 import { type ServerTransaction, T2 } from '../transaction/index.ts';
 import type { Flow } from '../transport/flow.ts';
@@ -151,7 +151,8 @@ export class SipSession {
       },
       onFailure: (cause) => {
         const status = cause === 'timeout' ? 408 : 503;
-        if (method !== 'BYE') this.#lost(status, `no answer to ${method}: ${cause}`);
+        // A connection that failed ends no dialog (RFC 5057 5.1, 503): the peer may be reached again, or times out.
+        if (method !== 'BYE' && status === 408) this.#lost(status, `no answer to ${method}: ${cause}`);
         settle(new SipFailure(status, `${method}: ${cause}`));
       },
     });
@@ -224,7 +225,7 @@ export class SipSession {
       this.#forget();
       settle(outcome);
     });
-    this.#report({ by, reason });
+    this.#guard(() => this.onEnded({ by, reason }));
   }
 
   // Requests of the peer
@@ -349,11 +350,7 @@ export class SipSession {
     if (this.#state === 'ended') return;
     const told = this.#state === 'ending';
     this.#forget();
-    if (!told) this.#report(end);
-  }
-
-  #report(end: SessionEnd): void {
-    this.#guard(() => this.onEnded(end));
+    if (!told) this.#guard(() => this.onEnded(end));
   }
 
   #forget(): void {
@@ -400,9 +397,4 @@ export class SipSession {
   #random(below: number): number {
     return Number.parseInt(this.#host.layer.wire.randomHex(3), 16) % below;
   }
-}
-
-/** RFC 3261 12.1.1: a response that makes a dialog carries the Record-Route of its request. */
-export function recordRoutes(request: SipRequest): [string, string][] {
-  return request.headers('record-route').map((value) => ['Record-Route', value]);
 }

@@ -102,7 +102,9 @@ export class UserAgent implements TransactionUser, SessionHost {
 
   #refuseMalformed(request: SipRequest, from: Flow, status: number, reason: string): void {
     this.counters.malformed!++;
-    this.layer.answerStateless(request, from, status, reason, [['Server', this.options.userAgent]]);
+    this.layer.answerStateless(request, from, { status, reason, headers: [['Server', this.options.userAgent]] });
+    const { method, callId } = request;
+    this.options.log.debug({ status, reason, method, callId, source: from.address }, 'malformed SIP request');
   }
 
   #receiveRequest(request: SipRequest, from: Flow): void {
@@ -161,7 +163,7 @@ export class UserAgent implements TransactionUser, SessionHost {
   #refuse(request: SipRequest, from: Flow, refusal: Refusal): void {
     this.counters.refused!++;
     const headers: [string, string][] = [['Server', this.options.userAgent], ...refusal.headers];
-    this.layer.answerStateless(request, from, refusal.status, refusal.reason, headers);
+    this.layer.answerStateless(request, from, { ...refusal, headers });
   }
 
   /** RFC 3261 9.2: the CANCEL gets its own 200; the INVITE a 487 unless it was answered before. */
@@ -171,7 +173,8 @@ export class UserAgent implements TransactionUser, SessionHost {
       this.#refuse(cancel, from, { status: 481, reason: 'Call/Transaction Does Not Exist', headers: [] });
       return;
     }
-    this.layer.answerStateless(cancel, from, 200, 'OK', [['Server', this.options.userAgent]]);
+    const headers: [string, string][] = [['Server', this.options.userAgent]];
+    this.layer.answerStateless(cancel, from, { status: 200, reason: 'OK', headers, toTag: target.localTag });
     if (!target.answered) target.onCancel?.();
   }
 

@@ -123,14 +123,16 @@ export class TransactionLayer {
   }
 
   /** Answers without any state (8.2.7): for what is refused before it costs anything. */
-  answerStateless(request: SipRequest, from: Flow, status: number, reason: string, headers: [string, string][]): void {
+  answerStateless(
+    request: SipRequest,
+    from: Flow,
+    answer: { status: number; reason: string; headers: [string, string][]; toTag?: string },
+  ): void {
     if (request.method === 'ACK') return;
     const origin = this.origin(request, from);
-    if (origin)
-      this.wire.send(
-        writeResponse(origin, status, reason, statelessTag(request), headers, null),
-        responseFlow(request, from),
-      );
+    if (!origin) return;
+    const { status, reason, headers, toTag = statelessTag(request) } = answer;
+    this.wire.send(writeResponse(origin, status, reason, toTag, headers, null), responseFlow(request, from));
   }
 
   /** What a response copies; null when the request has no readable Via and so no way back. */

@@ -5,10 +5,13 @@ import type { Flow } from '../transport/flow.ts';
 /**
  * Where a response goes: back over the connection, and if that is gone over one to the sent-by port; over UDP to the source
  * address, at the source port when the client asked for it by `rport`, else at the sent-by port.
- * `maddr` is not followed: it would let anyone aim us at others.
+ *
+ * Lenient: a sent-by that isn't where the datagram came from (a host name, an address behind a NAT) says nothing about the
+ * port either, so the source port is taken as if `rport` were there. `maddr` is not followed: it would let anyone aim us.
  */
 export function responseFlow(request: SipRequest, from: Flow): Flow {
   const via = request.topVia;
-  if (!via || (from.transport === 'udp' && via.params.has('rport'))) return from;
-  return { ...from, port: via.port || 5060 };
+  if (!via) return from;
+  const sourcePort = via.params.has('rport') || via.host !== from.address;
+  return from.transport === 'udp' && sourcePort ? from : { ...from, port: via.port || 5060 };
 }
