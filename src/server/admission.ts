@@ -11,34 +11,42 @@ const DISK_LOOK_EVERY_MS = 1000;
 export class Admission {
   readonly retryAfterSec = RETRY_AFTER_SEC;
   readonly #limits: AdmissionLimits['limits'];
-  readonly #running: () => number;
   readonly #folder: string;
   readonly #timer: NodeJS.Timeout;
+  readonly #fullLanes = new Set<number>();
+  #sessions = 0;
   #draining = false;
-  #journalFull = false;
   #spaceLow = false;
 
-  constructor(config: AdmissionLimits, running: () => number, folder: string) {
+  constructor(config: AdmissionLimits, folder: string) {
     this.#limits = config.limits;
-    this.#running = running;
     this.#folder = folder;
     this.#lookAtDisk();
     this.#timer = setInterval(() => this.#lookAtDisk(), DISK_LOOK_EVERY_MS);
     this.#timer.unref();
   }
 
+  /** A recording session begins to cost something. To be called with the INVITE: the next one may be a moment behind. */
+  enter(): void {
+    this.#sessions += 1;
+  }
+
+  /** Everything that the session had is given back. */
+  leave(): void {
+    this.#sessions -= 1;
+  }
+
   /** Null: the call may come in. Otherwise it gets a 503 with Retry-After. */
   refusal(): { retryAfterSec: number } | null {
-    const full = this.#running() >= this.#limits.maxSessions;
-    return full || this.#draining || this.#journalFull || this.#spaceLow ? { retryAfterSec: RETRY_AFTER_SEC } : null;
+    return this.#state() === 'ready' ? null : { retryAfterSec: RETRY_AFTER_SEC };
   }
 
   /** Resource managers ask with OPTIONS whether, and how much, this recorder can take. */
   optionsAnswer(): { status: number; reason?: string; headers: [string, string][] } {
-    const load = Math.min(100, Math.round((100 * this.#running()) / this.#limits.maxSessions));
-    const state = this.#draining ? 'draining' : this.refusal() ? 'full' : 'ready';
+    const load = Math.min(100, Math.round((100 * this.#sessions) / this.#limits.maxSessions));
+    const state = this.#state();
     const headers: [string, string][] = [['X-Doubletrack-Load', `${load};state=${state}`]];
-    if (!this.refusal()) return { status: 200, headers };
+    if (state === 'ready') return { status: 200, headers };
     return { status: 503, headers: [...headers, ['Retry-After', String(RETRY_AFTER_SEC)]] };
   }
 
@@ -47,16 +55,27 @@ export class Admission {
   }
 
   /** A lane tells that its journal cannot be written, or can be again. */
-  disk(full: boolean): void {
-    this.#journalFull = full;
+  disk(lane: number, full: boolean): void {
+    if (full) this.#fullLanes.add(lane);
+    else this.#fullLanes.delete(lane);
   }
 
   close(): void {
     clearInterval(this.#timer);
   }
 
+  #state(): 'ready' | 'draining' | 'disk-full' | 'full' {
+    if (this.#draining) return 'draining';
+    if (this.#spaceLow || this.#fullLanes.size > 0) return 'disk-full';
+    return this.#sessions >= this.#limits.maxSessions ? 'full' : 'ready';
+  }
+
   #lookAtDisk(): void {
-    const { bavail, bsize } = statfsSync(this.#folder);
-    this.#spaceLow = bavail * bsize < this.#limits.minFreeBytes;
+    try {
+      const { bavail, bsize } = statfsSync(this.#folder);
+      this.#spaceLow = bavail * bsize < this.#limits.minFreeBytes;
+    } catch {
+      this.#spaceLow = true; // a folder that cannot even be looked at is no place for a new recording
+    }
   }
 }

@@ -16,6 +16,8 @@ export class DataFolderInUse extends Error {
   override readonly name = 'DataFolderInUse';
 }
 
+const SQLITE_BUSY = 5;
+
 /**
  * An exclusive SQLite transaction is the one file lock that Node offers on every platform; the system gives it
  * back when the process dies, however it dies, which a file with a process number in it does not.
@@ -25,8 +27,9 @@ function lock(root: string): DatabaseSync {
   try {
     database.exec('PRAGMA busy_timeout = 0; BEGIN EXCLUSIVE');
     return database;
-  } catch {
+  } catch (error) {
     database.close();
+    if ((error as { errcode?: number }).errcode !== SQLITE_BUSY) throw error;
     throw new DataFolderInUse(
       `${root} is in use by another server: stop that one, or choose another folder with --data`,
     );

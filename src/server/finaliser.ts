@@ -24,6 +24,11 @@ const WORKER = new URL(
   import.meta.url,
 );
 
+/** Between attempts, while the disk is full or failing. */
+const RETRY_MS = 1000;
+/** An error of a worker thread comes without its code. */
+const NO_ROOM = /\b(ENOSPC|EDQUOT)\b/;
+
 /** How long ended recordings wait for company before their lane's segment is closed for them. */
 const SEAL_EVERY_MS = 500;
 
@@ -33,9 +38,11 @@ export class Finaliser {
   /** By lane: recordings that ended, the last packets of which may still be in the lane's open segment. */
   readonly #ended = new Map<number, Set<string>>();
   /** By lane: segments are demultiplexed in order, for packet files are appended to. */
-  readonly #demultiplexed = new Map<number, Promise<void>>();
+  readonly #demultiplexed = new Map<number, Promise<boolean>>();
   readonly #running = new Set<Promise<void>>();
   readonly #timer: NodeJS.Timeout;
+  /** Nothing is tried again: what fails now is taken up by the next start. */
+  #leaving = false;
 
   constructor(options: FinaliserOptions) {
     this.#options = options;
@@ -59,10 +66,8 @@ export class Finaliser {
 
   /** The lane has closed a segment; segments come in the order in which they were written. */
   sealed(lane: number, segment: string): void {
-    const before = this.#demultiplexed.get(lane) ?? Promise.resolve();
-    const after = before.then(async () => {
-      await this.demultiplex(segment).catch((error: Error) => this.#options.onSegmentFailed(segment, error));
-    });
+    const before = this.#demultiplexed.get(lane) ?? Promise.resolve(true);
+    const after = before.then((isDone) => isDone && this.#demultiplexAtLast(segment));
     this.#demultiplexed.set(lane, after);
     this.#track(after);
   }
@@ -76,12 +81,40 @@ export class Finaliser {
   finalise(recordingId: string): Promise<void> {
     const { packetsDir, recordingsDir, keepPackets } = this.#options;
     const task = { do: 'finalise', recordingId, packetsDir, recordingsDir, keepPackets };
-    const work = this.#pool.run(task).then(
-      (recording) => this.#options.onComplete(recording as Recording),
-      (error: Error) => this.#options.onFailed(recordingId, error),
-    );
+    const work = this.#pool
+      .run(task)
+      .then(
+        (recording) => this.#options.onComplete(recording as Recording),
+        (error: Error) => this.#finaliseLater(recordingId, error),
+      )
+      .catch((error: Error) => this.#options.onFailed(recordingId, error));
     this.#track(work);
     return work;
+  }
+
+  /** A full disk passes: the packets are safe until then. */
+  async #finaliseLater(recordingId: string, error: Error): Promise<void> {
+    if (!NO_ROOM.test(error.message)) return this.#options.onFailed(recordingId, error);
+    if (this.#leaving) return;
+    await delay(RETRY_MS);
+    await this.finalise(recordingId);
+  }
+
+  /**
+   * Until it works: later segments, and the recordings in this one, must not go before it, or packets would be missing.
+   * @returns false if it did not before this server ends; the segment is left to the next start.
+   */
+  async #demultiplexAtLast(segment: string): Promise<boolean> {
+    for (let tries = 0; ; tries++) {
+      try {
+        await this.demultiplex(segment);
+        return true;
+      } catch (error) {
+        if (tries === 0) this.#options.onSegmentFailed(segment, error as Error);
+        if (this.#leaving) return false;
+        await delay(RETRY_MS);
+      }
+    }
   }
 
   /** The recording is in the catalogue: its packet file goes, once its files are seen to be what the manifest says. */
@@ -96,8 +129,9 @@ export class Finaliser {
     this.#track(work);
   }
 
-  /** Resolves when nothing waits or runs any more. */
-  async idle(): Promise<void> {
+  /** Finishes what can be finished now. What cannot, for the disk is full, stays for the next start. */
+  async drain(): Promise<void> {
+    this.#leaving = true;
     while (this.queueLength > 0) {
       this.#closeSegments();
       await Promise.race(this.#running);
@@ -120,16 +154,20 @@ export class Finaliser {
     try {
       await this.#options.seal(lane);
     } catch {
+      if (this.#leaving) return;
       await delay(SEAL_EVERY_MS); // the lane is being started again
       for (const id of ids) this.ended(id, lane);
       return;
     }
-    await this.#demultiplexed.get(lane);
-    for (const id of ids) void this.finalise(id);
+    const isDone = (await this.#demultiplexed.get(lane)) ?? true;
+    if (isDone) for (const id of ids) void this.finalise(id);
   }
 
-  #track(work: Promise<void>): void {
-    const tracked: Promise<void> = work.finally(() => this.#running.delete(tracked));
+  #track(work: Promise<unknown>): void {
+    const tracked: Promise<void> = work.then(
+      () => void this.#running.delete(tracked),
+      () => void this.#running.delete(tracked),
+    );
     this.#running.add(tracked);
   }
 }

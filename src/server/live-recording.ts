@@ -9,7 +9,8 @@ import type { RsMetadata } from '../siprec/index.ts';
 import { applyMetadata, participantsByLabel } from '../siprec/index.ts';
 import type { Recording, RecordingParticipant } from '../store/recording.ts';
 
-export interface RecordingFacts {
+/** What an INVITE says of itself and of what is recorded. */
+export interface SessionFacts {
   sipCallId: string;
   /** SIPREC session id, Genesys CallUUID, or null where the recording client names none. */
   communicationSessionId: string | null;
@@ -32,16 +33,21 @@ export interface StreamOffer {
 interface LiveStream extends StreamOffer {
   media: StreamMedia;
   channel: number;
+  /** As last signalled; `label` is that of the recording. */
+  offeredLabel: string;
 }
 
 const CHANNELS = 2;
+const MAX_WARNING_CHARACTERS = 500;
+/** Well below what one note of the journal can hold. */
+const MAX_METADATA_NOTE_BYTES = 512 * 1024;
+/** Of a metadata document that is longer than that. */
+const MAX_KEPT_PARTICIPANTS = 16;
 
 export class LiveRecording {
   readonly id: string;
-  readonly facts: RecordingFacts;
+  readonly facts: SessionFacts;
   readonly startedAtMs: number;
-  /** How many recording sessions feed it; it ends with the last one. */
-  sessions = 0;
   readonly #media: RecordingMedia;
   readonly #streams = new Map<number, LiveStream>();
   /** Of every stream there has been: participants stay on their channel when their stream ends. */
@@ -50,19 +56,34 @@ export class LiveRecording {
   #metadata: RsMetadata | null = null;
   #participants: RecordingParticipant[] = [];
   #paused = false;
+  /** Null once a call has been answered: until then nothing is kept of it. */
+  #uncommitted: object[] | null = [];
+  #mediaDueSinceMs: number;
 
-  private constructor(id: string, facts: RecordingFacts, media: RecordingMedia, startedAtMs: number) {
+  private constructor(id: string, facts: SessionFacts, media: RecordingMedia, startedAtMs: number) {
     this.id = id;
     this.facts = facts;
     this.startedAtMs = startedAtMs;
+    this.#mediaDueSinceMs = startedAtMs;
     this.#media = media;
   }
 
-  static async open(engine: MediaEngine, facts: RecordingFacts, nowMs: number): Promise<LiveRecording> {
+  static async open(engine: MediaEngine, facts: SessionFacts, nowMs: number): Promise<LiveRecording> {
     const id = randomUUID();
     const recording = new LiveRecording(id, facts, await engine.openRecording(id), nowMs);
-    recording.#media.note({ type: 'recording', id, startedAtMs: nowMs, ...facts });
+    recording.#note({ type: 'recording', id, startedAtMs: nowMs, ...facts });
     return recording;
+  }
+
+  get committed(): boolean {
+    return this.#uncommitted === null;
+  }
+
+  /** A call has been answered: what was noted so far goes into the journal. Calls that came to nothing leave no trace. */
+  commit(): void {
+    const notes = this.#uncommitted ?? [];
+    this.#uncommitted = null;
+    for (const note of notes) this.#note(note);
   }
 
   get lane(): number {
@@ -77,38 +98,51 @@ export class LiveRecording {
     return this.#metadata;
   }
 
-  warn(text: string): void {
+  warn(warning: string): void {
+    const text = warning.slice(0, MAX_WARNING_CHARACTERS);
     if (this.#warnings.includes(text)) return;
     this.#warnings.push(text);
-    this.#media.note({ type: 'warning', text });
+    this.#note({ type: 'warning', text });
   }
 
-  async addStream(offer: StreamOffer, nowMs: number): Promise<StreamMedia> {
+  /** One more dialog feeds the recording, with parameters of its own. */
+  noteSession(facts: SessionFacts, nowMs: number): void {
+    this.#note({ type: 'event', name: 'session-joined', atMs: nowMs, ...facts });
+  }
+
+  async addStream(offer: StreamOffer, nowMs: number): Promise<StreamMedia & { channel: number }> {
     const channel = offer.channel ?? this.#freeChannel();
     const label = this.#freeLabel(offer.label);
     const { payloadTypes, remote, rtcpMux } = offer;
     const media = await this.#media.addStream({ label, channel, payloadTypes, remote, rtcpMux });
-    this.#streams.set(media.index, { ...offer, label, channel, media });
+    this.#streams.set(media.index, { ...offer, label, channel, media, offeredLabel: offer.label });
     this.#channelOfLabel.set(label, channel);
-    this.#media.note({ type: 'stream', index: media.index, label, channel, payloadTypes, remote, rtcpMux });
+    this.#mediaDueSinceMs = nowMs;
+    this.#note({ type: 'stream', index: media.index, label, channel, payloadTypes, remote, rtcpMux });
     if (offer.held) this.#noteHeld(media.index, true, nowMs);
-    return media;
+    return { ...media, channel };
   }
 
   async updateStream(index: number, offer: StreamOffer, nowMs: number): Promise<void> {
     const stream = this.#stream(index);
-    const { payloadTypes, remote, rtcpMux, held } = offer;
+    const { payloadTypes, rtcpMux, held } = offer;
     const { label, channel, held: wasHeld } = stream;
+    // Held by c=0.0.0.0, it names no source: the one before stays, or anybody could become it.
+    const remote = offer.remote ?? (held ? stream.remote : null);
     await this.#media.updateStream(index, { label, payloadTypes, remote, rtcpMux });
+    this.#relabel(stream, offer.label);
     Object.assign(stream, { payloadTypes, remote, rtcpMux, held });
-    this.#media.note({ type: 'stream', index, label, channel, payloadTypes, remote, rtcpMux });
-    if (held !== wasHeld) this.#noteHeld(index, held, nowMs);
+    this.#note({ type: 'stream', index, label, channel, payloadTypes, remote, rtcpMux });
+    if (held === wasHeld) return;
+    if (!held) this.#mediaDueSinceMs = nowMs;
+    this.#noteHeld(index, held, nowMs);
   }
 
   async removeStream(index: number): Promise<void> {
     this.#stream(index);
+    this.#warnOfStrangers(index);
     this.#streams.delete(index);
-    this.#media.note({ type: 'stream-removed', index });
+    this.#note({ type: 'stream-removed', index });
     await this.#media.removeStream(index);
   }
 
@@ -130,17 +164,27 @@ export class LiveRecording {
   async pause(on: boolean, by: { actor: string; reason: string }, nowMs: number): Promise<void> {
     await this.#media.pause(on);
     this.#paused = on;
-    this.#media.note({ type: on ? 'pause' : 'resume', scope: 'operator', ...by, atMs: nowMs });
+    this.#note({ type: on ? 'pause' : 'resume', scope: 'operator', ...by, atMs: nowMs });
   }
 
-  /** Every stream is held by the recording client: silence is what is expected. */
-  get held(): boolean {
-    return [...this.#streams.values()].every((stream) => stream.held);
+  /**
+   * How much of a silence counts: none while the recording client holds every stream, for silence is what it announced,
+   * and nothing from before it took one off hold.
+   */
+  missingMediaMs(silentForMs: number, nowMs: number): number {
+    const held = [...this.#streams.values()].every((stream) => stream.held);
+    return held ? 0 : Math.min(silentForMs, nowMs - this.#mediaDueSinceMs);
   }
 
   /** After it resolves, everything about the recording is in the journal. */
   async close(by: string, reason: string, nowMs: number): Promise<void> {
-    this.#media.note({ type: 'end', by, reason, atMs: nowMs });
+    for (const index of this.#streams.keys()) this.#warnOfStrangers(index);
+    this.#note({ type: 'end', by, reason, atMs: nowMs });
+    await this.#media.close();
+  }
+
+  /** Nothing came of it: gives the media back and leaves no trace. */
+  async abandon(): Promise<void> {
     await this.#media.close();
   }
 
@@ -190,7 +234,29 @@ export class LiveRecording {
   }
 
   #noteHeld(index: number, held: boolean, atMs: number): void {
-    this.#media.note({ type: held ? 'pause' : 'resume', scope: 'signalling', stream: index, atMs });
+    this.#note({ type: held ? 'pause' : 'resume', scope: 'signalling', stream: index, atMs });
+  }
+
+  /** A label is valid in the message that it stands in (RFC 7866 section 7.1.1); the channel stays that of the m-line. */
+  #relabel(stream: LiveStream, offeredLabel: string): void {
+    if (offeredLabel === stream.offeredLabel) return;
+    stream.offeredLabel = offeredLabel;
+    this.#channelOfLabel.set(offeredLabel, stream.channel);
+  }
+
+  #warnOfStrangers(index: number): void {
+    const counters = this.#media.counters().find((stream) => stream.index === index);
+    if (!counters || counters.unauthorised === 0) return;
+    const { label, remote } = this.#stream(index);
+    const from = remote ? `the signalled ${remote.address}:${remote.rtpPort}` : 'the first source';
+    this.warn(
+      `stream ${label}: ${counters.unauthorised} packets from another source than ${from} were not recorded; learnSource would take them`,
+    );
+  }
+
+  #note(note: object): void {
+    if (this.#uncommitted) this.#uncommitted.push(note);
+    else this.#media.note(note);
   }
 
   /** Who speaks on which channel, after streams or metadata have changed. */
@@ -203,6 +269,9 @@ export class LiveRecording {
   }
 
   #noteMetadata(): void {
-    this.#media.note({ type: 'metadata', metadata: this.#metadata, participants: this.#participants });
+    const note = { type: 'metadata', metadata: this.#metadata, participants: this.#participants };
+    if (Buffer.byteLength(JSON.stringify(note)) <= MAX_METADATA_NOTE_BYTES) return this.#note(note);
+    this.warn('the metadata document is too long to be kept');
+    this.#note({ ...note, metadata: null, participants: note.participants.slice(0, MAX_KEPT_PARTICIPANTS) });
   }
 }

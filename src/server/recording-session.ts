@@ -2,8 +2,8 @@
  * One recording session: the SIP dialog through which a recording client offers streams and metadata (RFC 7866).
  * Answers offers, keeps the recording's streams in step with the m-lines, and applies metadata in order.
  */
-import type { Sdp } from '../sdp/index.ts';
-import { answerOffer, buildOffer, type PayloadType, staticPayloadType } from '../sdp/index.ts';
+import { LaneFull, NoPortLeft } from '../media/index.ts';
+import { answerOffer, buildOffer, type PayloadType, parseSdp, type Sdp, staticPayloadType } from '../sdp/index.ts';
 import type { SipAnswer, SipBody, SipRequest, SipSession } from '../sip/index.ts';
 import type { InviteInterpretation, PlannedMedia, RsMetadata } from '../siprec/index.ts';
 import {
@@ -31,16 +31,23 @@ interface RecordedLine {
   streamIndex: number;
   rtpPort: number;
   rtcpPort: number;
+  channel: number;
 }
 
 const DECODABLE = new Set(['PCMU', 'PCMA', 'L16']);
 /** PCMU and PCMA (RFC 3551 table 4). */
 const OFFERED_PAYLOAD_TYPES = [0, 8];
+const MAX_OFFERED_STREAMS = 4;
 
 const isDecodable = (type: PayloadType): boolean => DECODABLE.has(type.encoding);
 
 export class NothingToRecord extends Error {
   override readonly name = 'NothingToRecord';
+}
+
+/** The session ended while a change of it was waiting. */
+export class SessionOver extends Error {
+  override readonly name = 'SessionOver';
 }
 
 export class RecordingSession {
@@ -49,7 +56,14 @@ export class RecordingSession {
   readonly #lines = new Map<number, RecordedLine>();
   readonly #sdpSessionId: string;
   #version = 0;
-  #lastAnswer: Sdp | null = null;
+  /** Our side of what is agreed, as last sent. */
+  #lastSent: Sdp | null = null;
+  /** An offer of ours went out in a 2xx; the ACK brings the answer. */
+  #answerDue = false;
+  #snapshotDue = false;
+  #over = false;
+  /** Offers and answers are taken one after another: each changes the m-lines that the next one finds. */
+  #changes: Promise<unknown> = Promise.resolve();
 
   constructor(options: RecordingSessionOptions) {
     this.recording = options.recording;
@@ -61,43 +75,66 @@ export class RecordingSession {
    * Takes an offer and answers it: same m-lines, same order.
    * @throws NothingToRecord (488) when no m-line of it can be recorded; nothing has changed then.
    */
-  async answer(offer: Sdp): Promise<Sdp> {
-    const plan = planMedia(offer, { supported: isDecodable });
-    if (!plan.some((line) => line.action === 'record') && this.#lines.size === 0) {
-      throw new NothingToRecord(plan.map((line) => line.reason).find(Boolean) ?? 'the offer has no audio to record');
-    }
-    const media = [];
-    for (const line of plan) media.push(await this.#takeLine(line));
-    this.#version += 1;
-    const { mediaAddress: address } = this.#options;
-    this.#lastAnswer = answerOffer(offer, { address, sessionId: this.#sdpSessionId, version: this.#version, media });
-    return this.#lastAnswer;
+  answer(offer: Sdp): Promise<Sdp> {
+    return this.#inOrder(async () => {
+      const plan = planMedia(offer, { supported: isDecodable });
+      // A stream offered with port 0 is switched off, maybe for now: a wish to be followed, not one that can't be.
+      const isSensible = (line: PlannedMedia) => line.action === 'record' || offer.media[line.index]?.port === 0;
+      if (!plan.some(isSensible)) {
+        throw new NothingToRecord(plan.map((line) => line.reason).find(Boolean) ?? 'the offer has no audio to record');
+      }
+      const media = await this.#takeLines(plan);
+      this.#version += 1;
+      const { mediaAddress: address } = this.#options;
+      this.#lastSent = answerOffer(offer, { address, sessionId: this.#sdpSessionId, version: this.#version, media });
+      return this.#lastSent;
+    });
   }
 
   /** What the INVITE says of the participants; after its m-lines have been taken. */
-  place({ metadata, participants }: InviteInterpretation): void {
-    if (metadata) this.recording.applyMetadata(metadata);
-    else for (const participant of participants) this.recording.addParticipant(participant);
+  place({ metadata, participants, kind }: InviteInterpretation): void {
+    if (metadata) return this.#applyMetadata(metadata);
+    // One of two dialogs that does not say which side it is: whose voice it is, is on the channel that was free.
+    const [only] = kind === 'genesys-two-dialogs' && this.#options.channel === null ? this.#lines.values() : [];
+    for (const { channel, ...participant } of participants) {
+      this.recording.addParticipant({ ...participant, channel: only ? only.channel : channel });
+    }
   }
 
-  /** An offer of ours, for an INVITE that has none: one stream to receive, its source known with the answer in the ACK. */
-  async offer(): Promise<Sdp> {
-    const payloadTypes = OFFERED_PAYLOAD_TYPES.flatMap((number) => staticPayloadType(number) ?? []);
-    const { channel, mediaAddress: address, now } = this.#options;
-    const stream = { label: '1', channel, payloadTypes, remote: null, rtcpMux: false, held: false };
-    const { rtpPort: port, rtcpPort } = await this.#record(0, stream, now());
-    const media = [{ port, rtcpPort, label: '1', direction: 'recvonly' as const, payloadTypes }];
-    this.#version += 1;
-    this.#lastAnswer = buildOffer({ address, sessionId: this.#sdpSessionId, version: this.#version, media });
-    return this.#lastAnswer;
+  /** An offer of ours, for an INVITE that has none: streams to receive, their sources known with the answer in the ACK. */
+  offer({ kind, metadata }: InviteInterpretation): Promise<Sdp> {
+    const known = metadata?.streams.flatMap(({ label }) => label ?? []).slice(0, MAX_OFFERED_STREAMS) ?? [];
+    const labels = known.length > 0 ? known : kind === 'genesys-one-dialog' ? ['1', '2'] : ['1'];
+    return this.#inOrder(async () => {
+      const payloadTypes = OFFERED_PAYLOAD_TYPES.flatMap((number) => staticPayloadType(number) ?? []);
+      const { channel, mediaAddress: address, now } = this.#options;
+      const media = [];
+      for (const [index, label] of labels.entries()) {
+        const stream = { label, channel, payloadTypes, remote: null, rtcpMux: false, held: false };
+        const { rtpPort: port, rtcpPort } = await this.#record(index, stream, now());
+        media.push({ port, rtcpPort, label, direction: 'recvonly' as const, payloadTypes });
+      }
+      this.#version += 1;
+      this.#answerDue = true;
+      this.#lastSent = buildOffer({ address, sessionId: this.#sdpSessionId, version: this.#version, media });
+      return this.#lastSent;
+    });
   }
 
-  /** The answer to {@link offer}. */
-  async onAnswer(body: SipBody): Promise<void> {
-    const { offer: answer, warnings } = readBodies(body.contentType, body.content);
+  /** The ACK of a 2xx of ours; it carries the answer when the 2xx carried our offer. */
+  async onAck(body: SipBody | null): Promise<void> {
+    if (!this.#answerDue) return;
+    this.#answerDue = false;
+    const { offer: answer, metadata, warnings } = readBodies(body?.contentType, body?.content ?? new Uint8Array());
     for (const warning of warnings) this.recording.warn(warning);
     if (!answer) return this.recording.warn('the ACK brought no answer: media is taken from whoever sends first');
-    for (const line of planMedia(answer, { supported: isDecodable })) await this.#takeLine(line);
+    try {
+      await this.#inOrder(() => this.#takeLines(planMedia(answer, { supported: isDecodable })));
+    } catch (error) {
+      if (!(error instanceof SessionOver)) throw error;
+    }
+    if (metadata) this.recording.applyMetadata(metadata);
+    else this.recording.placeParticipants();
   }
 
   /** Re-INVITE and UPDATE: a new offer, metadata, both or neither (a session refresh). */
@@ -107,12 +144,15 @@ export class RecordingSession {
     if (body.refuse) return body.refuse;
     try {
       const answer = body.offer ? await this.answer(body.offer) : null;
-      if (body.metadata) this.#applyMetadata(body.metadata, session);
+      if (body.metadata) this.#applyMetadata(body.metadata);
       else if (answer) this.recording.placeParticipants();
-      const sdp = answer ?? (request.method === 'INVITE' ? this.#lastAnswer : null);
+      this.askForMissing(session);
+      const sdp = answer ?? (request.method === 'INVITE' ? this.#offerAgain() : null);
       return sdp ? { status: 200, body: sdpBody(sdp) } : { status: 200 };
     } catch (error) {
-      return refusal(error);
+      const answer = refusal(error);
+      if (answer) return answer;
+      throw error;
     }
   }
 
@@ -124,36 +164,111 @@ export class RecordingSession {
     if (body.metadata) this.recording.applyMetadata(body.metadata);
   }
 
+  /** No further change is taken; resolves when the one under way is done. */
+  async end(): Promise<void> {
+    this.#over = true;
+    await this.#changes;
+  }
+
   /** Gives the dialog's streams back while the recording goes on with another dialog. */
-  async leave(): Promise<void> {
+  async giveBack(): Promise<void> {
     for (const line of this.#lines.values()) await this.recording.removeStream(line.streamIndex);
     this.#lines.clear();
+  }
+
+  /**
+   * A complete snapshot of the metadata, when a partial update came without one before it (RFC 7866 section 8.2.2): a change
+   * of something unknown says little. Sent when the dialog allows it.
+   */
+  askForMissing(session: SipSession): void {
+    if (!this.#snapshotDue) return;
+    this.#snapshotDue = false;
+    const content = Buffer.from(requestSnapshot('partial update without a full one before it'));
+    const body = { contentType: snapshotRequestContentType(this.#options.accept), content };
+    const told = session.request('UPDATE', { body, headers: [['Content-Disposition', METADATA_DISPOSITION]] });
+    told.then(
+      ({ status }) => {
+        if (status >= 300) this.recording.warn(`the recording client refused to send its full metadata: ${status}`);
+      },
+      (error: unknown) => this.recording.warn(`the recording client did not send its full metadata: ${String(error)}`),
+    );
+  }
+
+  #inOrder<T>(change: () => Promise<T>): Promise<T> {
+    const done = this.#changes.then(() => {
+      if (this.#over) throw new SessionOver('the recording session has ended');
+      return change();
+    });
+    this.#changes = done.catch(() => {});
+    return done;
+  }
+
+  async #takeLines(plan: readonly PlannedMedia[]): Promise<AnsweredMedia[]> {
+    const media = [];
+    for (const line of plan) media.push(await this.#takeLine(line));
+    for (const index of [...this.#lines.keys()].filter((one) => one >= plan.length)) {
+      this.recording.warn(`m-line ${index + 1} is no longer offered, which RFC 3264 forbids: taken as removed`);
+      await this.#dropLine(index);
+    }
+    return media;
   }
 
   async #takeLine(line: PlannedMedia): Promise<AnsweredMedia> {
     const known = this.#lines.get(line.index);
     if (line.action === 'reject') {
-      if (known) {
-        this.#lines.delete(line.index);
-        await this.recording.removeStream(known.streamIndex);
-      } else if (line.reason) this.recording.warn(`m-line ${line.index + 1} is not recorded: ${line.reason}`);
+      if (known) await this.#dropLine(line.index);
+      else if (line.reason) this.recording.warn(`m-line ${line.index + 1} is not recorded: ${line.reason}`);
       return { accept: false };
     }
     for (const warning of line.warnings) this.recording.warn(warning);
     const now = this.#options.now();
     const offer = this.#streamOffer(line);
     if (known) await this.recording.updateStream(known.streamIndex, offer, now);
-    const recorded = known ?? (await this.#record(line.index, offer, now));
+    const recorded = known ?? (await this.#recordIfRoom(line.index, offer, now));
+    if (!recorded) return { accept: false };
     const direction = line.held ? ('inactive' as const) : ('recvonly' as const);
     const { rtpPort: port, rtcpPort } = recorded;
     return { accept: true, port, rtcpPort, direction, payloadTypes: line.payloadTypes };
   }
 
+  async #dropLine(index: number): Promise<void> {
+    const { streamIndex } = this.#lines.get(index)!;
+    this.#lines.delete(index);
+    await this.recording.removeStream(streamIndex);
+  }
+
+  /** A call that runs is not given up for the one stream more that there is no room for; a new one may go elsewhere. */
+  async #recordIfRoom(index: number, offer: StreamOffer, now: number): Promise<RecordedLine | null> {
+    try {
+      return await this.#record(index, offer, now);
+    } catch (error) {
+      const isFull = error instanceof NoPortLeft || error instanceof LaneFull;
+      if (!isFull || this.#lastSent === null) throw error;
+      this.recording.warn(`m-line ${index + 1} is not recorded: ${error.message}`);
+      return null;
+    }
+  }
+
   async #record(index: number, offer: StreamOffer, now: number): Promise<RecordedLine> {
     const media = await this.recording.addStream(offer, now);
-    const recorded = { streamIndex: media.index, rtpPort: media.rtpPort, rtcpPort: media.rtcpPort };
+    const { index: streamIndex, rtpPort, rtcpPort, channel } = media;
+    const recorded = { streamIndex, rtpPort, rtcpPort, channel };
     this.#lines.set(index, recorded);
     return recorded;
+  }
+
+  /** Our offer to a re-INVITE without one (RFC 3261 section 14.2): what is agreed, with nothing on hold. */
+  #offerAgain(): Sdp | null {
+    if (this.#lastSent === null) return null;
+    this.#version += 1;
+    this.#answerDue = true;
+    const lines = this.#lastSent.toString().split('\r\n');
+    const again = lines.map((line) => {
+      if (line.startsWith('o=')) return line.replace(/^(o=\S+ \S+) \d+/, `$1 ${this.#version}`);
+      return line === 'a=inactive' ? 'a=recvonly' : line;
+    });
+    this.#lastSent = parseSdp(again.join('\r\n'));
+    return this.#lastSent;
   }
 
   #streamOffer(line: PlannedMedia): StreamOffer {
@@ -161,15 +276,8 @@ export class RecordingSession {
     return { label, channel: this.#options.channel, payloadTypes, remote, rtcpMux, held };
   }
 
-  #applyMetadata(update: RsMetadata, session: SipSession): void {
-    if (update.dataMode === 'partial' && !this.recording.metadata) {
-      // RFC 7866 section 8.2.2: without the whole picture a change cannot be understood, so ask for it.
-      const content = Buffer.from(requestSnapshot('partial update without a full one before it'));
-      const body = { contentType: snapshotRequestContentType(this.#options.accept), content };
-      session.request('UPDATE', { body, headers: [['Content-Disposition', METADATA_DISPOSITION]] }).catch((error) => {
-        this.recording.warn(`the recording client did not send its full metadata: ${String(error)}`);
-      });
-    }
+  #applyMetadata(update: RsMetadata): void {
+    if (update.dataMode === 'partial' && !this.recording.metadata) this.#snapshotDue = true;
     this.recording.applyMetadata(update);
   }
 }
@@ -180,9 +288,10 @@ export function sdpBody(sdp: Sdp): SipBody {
   return { contentType: 'application/sdp', content: Buffer.from(sdp.toString()) };
 }
 
-/** What the recording client is told when its offer cannot be taken. */
-export function refusal(error: unknown): SipAnswer {
-  if (error instanceof NothingToRecord)
-    return { status: 488, headers: [['Warning', `305 doubletrack "${error.message}"`]] };
-  throw error;
+/** What the recording client is told when its offer cannot be taken; null when that is not for a reason of its own. */
+export function refusal(error: unknown): SipAnswer | null {
+  if (error instanceof SessionOver) return { status: 481 };
+  if (!(error instanceof NothingToRecord)) return null;
+  const text = error.message.replace(/[^\w .,/+-]/g, '');
+  return { status: 488, headers: [['Warning', `305 doubletrack "${text}"`]] };
 }

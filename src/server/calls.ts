@@ -1,0 +1,222 @@
+/**
+ * The calls that run, from the INVITE to the end of the recording that they feed: what an INVITE is, which recording it
+ * belongs to, and that everything taken for it is given back, however it ends.
+ */
+import type { Logger } from 'pino';
+import type { Metrics, SessionControl } from '../http/index.ts';
+import type { MediaEngine } from '../media/index.ts';
+import type { IncomingInvite, SessionEnd, SipSession } from '../sip/index.ts';
+import { type InviteInterpretation, interpretInvite } from '../siprec/index.ts';
+import type { Catalogue } from '../store/catalogue.ts';
+import type { Admission } from './admission.ts';
+import type { Finaliser } from './finaliser.ts';
+import { LiveRecording, type SessionFacts } from './live-recording.ts';
+import { LiveRecordings } from './live-recordings.ts';
+import { RecordingSession, refusal, sdpBody } from './recording-session.ts';
+
+export interface CallsOptions {
+  /** Goes into the answers. */
+  mediaAddress: string;
+  /** 0 = never. */
+  mediaTimeoutSec: number;
+  engine: MediaEngine;
+  catalogue: Catalogue;
+  finaliser: Pick<Finaliser, 'ended'>;
+  admission: Pick<Admission, 'enter' | 'leave' | 'retryAfterSec'>;
+  metrics: Metrics;
+  log: Logger;
+}
+
+/** How long a call that is ended here may take to say so. */
+const BYE_WAIT_MS = 2000;
+
+class Cancelled extends Error {}
+
+export class Calls {
+  readonly #options: CallsOptions;
+  readonly #live = new LiveRecordings();
+  readonly #dialogs = new Map<SipSession, RecordingSession>();
+  /** INVITEs that are being answered, and ends that are being worked off. */
+  readonly #work = new Set<Promise<void>>();
+
+  constructor(options: CallsOptions) {
+    this.#options = options;
+  }
+
+  /** Recordings that run. */
+  get recordings(): number {
+    return this.#live.size;
+  }
+
+  /** True when no call runs, comes or ends. */
+  get idle(): boolean {
+    return this.#dialogs.size === 0 && this.#work.size === 0;
+  }
+
+  onInvite(invite: IncomingInvite): void {
+    const reading = readInvite(invite);
+    if (reading.refuse) return this.#refuse(invite, reading.refuse);
+    this.#options.admission.enter();
+    this.#track(this.#take(invite, reading));
+  }
+
+  /** A recording client that vanished sends neither media nor BYE: its ports and memory must come back. */
+  onSilent(recordingId: string, forMs: number): void {
+    const { mediaTimeoutSec } = this.#options;
+    if (mediaTimeoutSec === 0 || forMs < mediaTimeoutSec * 1000) return;
+    for (const [session, dialog] of this.#dialogs) {
+      const { recording } = dialog;
+      if (recording.id !== recordingId || recording.missingMediaMs(forMs, Date.now()) < mediaTimeoutSec * 1000)
+        continue;
+      recording.warn(`ended after ${mediaTimeoutSec} s without media`);
+      this.#hangUp(session, 'media timeout');
+    }
+  }
+
+  /** Ends all calls, now; resolves when everything about them is in the journal. */
+  async endAll(reason: string): Promise<void> {
+    for (const session of [...this.#dialogs.keys()]) this.#hangUp(session, reason);
+    while (this.#work.size > 0) await Promise.allSettled(this.#work);
+  }
+
+  /** For the HTTP interface. */
+  control(): SessionControl {
+    return {
+      list: () => [...this.#live].map((recording) => recording.sessionView()),
+      control: async (id, action, by) => {
+        const recording = this.#live.get(id);
+        if (!recording) return 'not-found';
+        if (action !== 'pause' && action !== 'resume') return 'conflict';
+        if (recording.paused === (action === 'pause')) return 'conflict';
+        await recording.pause(action === 'pause', by, Date.now());
+        return 'ok';
+      },
+    };
+  }
+
+  async #take(invite: IncomingInvite, reading: InviteInterpretation): Promise<void> {
+    const { metrics } = this.#options;
+    const answered = metrics.callSetupSeconds.startTimer();
+    let cancelled = false;
+    invite.onCancel = () => {
+      cancelled = true;
+    };
+    let dialog: RecordingSession | null = null;
+    try {
+      dialog = await this.#join(invite, reading);
+      const sdp = reading.offer ? await dialog.answer(reading.offer) : await dialog.offer(reading);
+      dialog.place(reading);
+      if (cancelled) throw new Cancelled();
+      const session = invite.accept({ body: sdpBody(sdp) });
+      this.#run(dialog, session);
+      answered();
+      metrics.calls.inc({ outcome: 'recorded' });
+    } catch (error) {
+      if (dialog) await this.#leave(dialog, 'refused', String(error));
+      this.#options.admission.leave();
+      if (cancelled) metrics.calls.inc({ outcome: 'cancelled' });
+      else this.#refuse(invite, refusal(error) ?? this.#unable(invite, error));
+    }
+  }
+
+  #refuse(invite: IncomingInvite, answer: Parameters<IncomingInvite['reject']>[0]): void {
+    this.#options.metrics.calls.inc({ outcome: answer.status === 503 ? 'failed' : 'refused' });
+    invite.reject(answer);
+  }
+
+  /** No port, no room in a lane, a lane that is gone: another recorder may be able to, or this one later. */
+  #unable(invite: IncomingInvite, error: unknown): { status: number; headers: [string, string][] } {
+    this.#options.log.error({ err: error, callId: invite.request.callId }, 'the call cannot be recorded');
+    return { status: 503, headers: [['Retry-After', String(this.#options.admission.retryAfterSec)]] };
+  }
+
+  async #join(invite: IncomingInvite, reading: InviteInterpretation): Promise<RecordingSession> {
+    const facts = sessionFacts(invite, reading);
+    const recording = await this.#live.join(reading.pairing?.key ?? null, () =>
+      LiveRecording.open(this.#options.engine, facts, Date.now()),
+    );
+    if (recording.facts !== facts) recording.noteSession(facts, Date.now());
+    for (const warning of reading.warnings) recording.warn(warning);
+    return new RecordingSession({
+      recording,
+      mediaAddress: this.#options.mediaAddress,
+      now: Date.now,
+      channel: reading.pairing?.side ?? null,
+      accept: invite.request.header('Accept'),
+    });
+  }
+
+  #run(dialog: RecordingSession, session: SipSession): void {
+    const { recording } = dialog;
+    const showRow = () => this.#options.catalogue.put(recording.view('recording', null));
+    this.#dialogs.set(session, dialog);
+    session.onAck = (body) => this.#track(dialog.onAck(body).then(showRow));
+    session.onReInvite = async (request) => {
+      const answer = await dialog.onReInvite(request, session);
+      if (this.#dialogs.has(session)) showRow();
+      return answer;
+    };
+    session.onEnded = (end) => this.#onEnded(session, end);
+    recording.commit();
+    showRow();
+    dialog.askForMissing(session);
+  }
+
+  #onEnded(session: SipSession, { by, reason, request }: Pick<SessionEnd, 'by' | 'reason' | 'request'>): void {
+    const dialog = this.#dialogs.get(session);
+    if (!dialog) return;
+    this.#dialogs.delete(session);
+    dialog.onBye(request);
+    this.#track(this.#leave(dialog, by, reason).finally(() => this.#options.admission.leave()));
+  }
+
+  #hangUp(session: SipSession, reason: string): void {
+    const waited = new Promise<void>((resolve) => setTimeout(resolve, BYE_WAIT_MS).unref());
+    // A 2xx without its ACK keeps the BYE back (RFC 3261 section 15): the recording does not wait for that.
+    this.#onEnded(session, { by: 'local', reason });
+    this.#track(Promise.race([session.bye(), waited]));
+  }
+
+  /** The dialog feeds its recording no more, and the recording ends with its last dialog. */
+  async #leave(dialog: RecordingSession, by: string, reason: string): Promise<void> {
+    const { recording } = dialog;
+    const isLast = this.#live.leave(recording);
+    await dialog.end();
+    if (!isLast) return await dialog.giveBack();
+    if (!recording.committed) return await recording.abandon();
+    const now = Date.now();
+    this.#options.catalogue.put(recording.view('finalising', now));
+    await recording.close(by, reason, now);
+    this.#options.finaliser.ended(recording.id, recording.lane);
+  }
+
+  #track(work: Promise<void>): void {
+    const tracked: Promise<void> = work
+      .catch((error: unknown) => this.#options.log.error({ err: error }, 'a call was not worked off cleanly'))
+      .finally(() => this.#work.delete(tracked));
+    this.#work.add(tracked);
+  }
+}
+
+function readInvite({ request }: IncomingInvite): InviteInterpretation {
+  return interpretInvite({
+    uri: request.uri,
+    headers: (name) => request.header(name),
+    headerNames: [...request.entries()].map(([name]) => name),
+    headerValues: (name) => request.headers(name),
+    contactParams: request.contact?.params ?? new Map(),
+    contentType: request.contentType,
+    body: request.body,
+  });
+}
+
+function sessionFacts({ request, source }: IncomingInvite, reading: InviteInterpretation): SessionFacts {
+  return {
+    sipCallId: request.callId,
+    communicationSessionId: reading.metadata?.sessions[0]?.id ?? reading.genesys?.callUuid ?? null,
+    kind: reading.kind,
+    source: `${source.transport}:${source.address}:${source.port}`,
+    userAgent: request.header('User-Agent') ?? null,
+    genesys: reading.genesys,
+  };
+}
