@@ -1,6 +1,7 @@
 /** What the core writes into the journal: blocks and their check sums, source binding, pause, drops, notes. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import * as layout from '../../assembly/layout.ts';
 import { crc32c } from '../../src/journal/crc32c.ts';
 import {
   type JournalRecord,
@@ -13,6 +14,8 @@ import {
 } from '../../src/journal/format.ts';
 import { blocks } from '../../src/journal/reader.ts';
 import { addressBytes } from '../../src/media/address.ts';
+import { MediaCore } from '../../src/media/core.ts';
+import { createLaneMemory } from '../../src/media/memory.ts';
 import { uuidBytes } from '../../src/media/uuid.ts';
 import { allRecords, RECORDING, Rig, randomNumbers, rtp, SOURCE, STATUS, senderReport } from './rig.ts';
 
@@ -298,4 +301,37 @@ test('a closed stream takes nothing', () => {
   rig.core.memory.closeStream(0);
   assert.equal(rig.rtp(rtp()), STATUS.closed);
   assert.deepEqual(rig.records(), []);
+});
+
+test('records that a dead core left staged are flushed whole by another one over the same memory', () => {
+  const memory = createLaneMemory();
+  const rig = new Rig({}, memory);
+  rig.rtp(rtp({ seq: 1 }));
+  rig.core.flush(0n, 0n);
+  rig.rtp(rtp({ seq: 2 }));
+  rig.core.note(0, Buffer.from('{}'), 0n);
+  const next = new MediaCore(memory);
+  const [block] = [...blocks(Buffer.from(next.flush(0n, 0n)))];
+  assert.equal(block!.header.blockSeq, 1001n, 'the number goes on');
+  assert.deepEqual(
+    allRecords(block!.bytes).map(({ kind }) => kind),
+    [KIND_RTP, KIND_NOTE],
+  );
+});
+
+test('chains of a damaged memory that lead in circles end all the same', () => {
+  const memory = createLaneMemory();
+  const rig = new Rig({}, memory);
+  rig.rtp(rtp({ seq: 1 }));
+  const view = new DataView(memory.buffer);
+  view.setUint32(layout.RECORDINGS_AT + layout.RECORDING_NEXT_DIRTY_AT, 1, true); // itself
+  const head = view.getUint32(layout.RECORDINGS_AT + layout.RECORDING_HEAD_AT, true);
+  view.setUint32(head, head, true);
+  view.setUint32(layout.RECORDINGS_AT + layout.RECORDING_COUNT_AT, 1000, true);
+  const outcome = () => new MediaCore(memory).flush(0n, 0n);
+  try {
+    outcome();
+  } catch (error) {
+    assert.ok(error instanceof WebAssembly.RuntimeError);
+  }
 });

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { after } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type JournalRecord, records } from '../../src/journal/format.ts';
 import { blocks } from '../../src/journal/reader.ts';
@@ -39,6 +40,7 @@ export class Sender {
       socket.bind(0, LOOPBACK);
       await once(socket, 'listening');
     }
+    for (const socket of sockets) socket.unref();
     return new Sender(...sockets);
   }
 
@@ -81,7 +83,9 @@ export class TestEngine {
     nextLo += 200;
     const onEvent = (event: LaneEvent) => void events.push(event);
     const engine = await MediaEngine.start({ address: LOOPBACK, ports, journalDir, onEvent, ...options });
-    return new TestEngine(engine, events, journalDir);
+    const tested = new TestEngine(engine, events, journalDir);
+    after(() => tested.close()); // a test that fails half way must not keep the process alive
+    return tested;
   }
 
   /** Records by recording, from all segments. */
@@ -108,7 +112,7 @@ export class TestEngine {
   }
 
   async close(): Promise<void> {
-    await this.engine.close();
+    await this.engine.close().catch(() => {});
     rmSync(this.journalDir, { recursive: true, force: true });
   }
 }

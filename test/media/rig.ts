@@ -4,7 +4,7 @@ import { type JournalRecord, records } from '../../src/journal/format.ts';
 import { blocks } from '../../src/journal/reader.ts';
 import { addressBytes } from '../../src/media/address.ts';
 import { MediaCore } from '../../src/media/core.ts';
-import { CHANNEL_RTCP, CHANNEL_RTP, type StreamState } from '../../src/media/memory.ts';
+import { CHANNEL_RTCP, CHANNEL_RTP, createLaneMemory, type StreamState } from '../../src/media/memory.ts';
 import { uuidBytes } from '../../src/media/uuid.ts';
 
 export const RECORDING = '0b9d2a54-3c1e-4f6a-8d27-5e9f10a4c3b1';
@@ -70,10 +70,11 @@ export interface Sender {
 }
 
 export class Rig {
-  readonly core = new MediaCore();
+  readonly core: MediaCore;
   readonly #addresses = new Map<string, Uint8Array>();
 
-  constructor(stream: Partial<StreamState> = {}) {
+  constructor(stream: Partial<StreamState> = {}, memory = createLaneMemory()) {
+    this.core = new MediaCore(memory);
     this.core.memory.setLane(3, 1000n);
     this.core.memory.openRecording(0, uuidBytes(RECORDING));
     this.open(0, stream);
