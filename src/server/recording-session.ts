@@ -92,12 +92,16 @@ export class RecordingSession {
   }
 
   /** What the INVITE says of the participants; after its m-lines have been taken. */
-  place({ metadata, participants, kind }: InviteInterpretation): void {
+  place({ metadata, participants, kind, offer }: InviteInterpretation): void {
     if (metadata) return this.#applyMetadata(metadata);
-    // One of two dialogs that does not say which side it is: whose voice it is, is on the channel that was free.
-    const [only] = kind === 'genesys-two-dialogs' && this.#options.channel === null ? this.#lines.values() : [];
-    for (const { channel, ...participant } of participants) {
-      this.recording.addParticipant({ ...participant, channel: only ? only.channel : channel });
+    const channels = [...this.#lines.values()].map((line) => line.channel);
+    // One of two dialogs that does not say which side it is: the voice is on the channel that was free. Without an offer
+    // to read from, parties are on the streams that were offered to them, in order.
+    const isFree = kind === 'genesys-two-dialogs' && this.#options.channel === null;
+    const isOurs = offer === null && channels.length > 1;
+    for (const [i, participant] of participants.entries()) {
+      const channel = isFree ? channels[0] : isOurs ? channels[i] : participant.channel;
+      this.recording.addParticipant({ ...participant, channel: channel ?? participant.channel });
     }
   }
 

@@ -277,3 +277,27 @@ export async function finished(server: Server, callId: string): Promise<{ record
   const file = path.join(server.server.recordingFolder(recording.id), 'manifest.json');
   return { recording, manifest: JSON.parse(readFileSync(file, 'utf8')) as Manifest };
 }
+
+/** Two streams that nobody sends. */
+export const OFFER = sdpText([
+  { port: 30_000, label: '1' },
+  { port: 30_002, label: '2' },
+]);
+
+/** Raw requests, for what a well-behaved stack does not do. */
+export function rawInvite(server: Server, number: number): Buffer {
+  const head = [
+    `INVITE sip:recorder@127.0.0.1:${server.udpPort} SIP/2.0`,
+    `Via: SIP/2.0/UDP 127.0.0.1:9;branch=z9hG4bKraw${number};rport`,
+    'Max-Forwards: 70',
+    `From: <sip:raw@127.0.0.1>;tag=raw${number}`,
+    `To: <sip:recorder@127.0.0.1:${server.udpPort}>`,
+    `Call-ID: raw-${number}`,
+    'CSeq: 1 INVITE',
+    'Contact: <sip:raw@127.0.0.1:9>;+sip.src',
+    'Require: siprec',
+    'Content-Type: application/sdp',
+    `Content-Length: ${OFFER.length}`,
+  ];
+  return Buffer.from(`${head.join('\r\n')}\r\n\r\n${OFFER}`);
+}
