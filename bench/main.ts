@@ -29,6 +29,8 @@ export type Group = (typeof GROUPS)[number];
 const BENCHMARKS: Record<Group, Entry[]> = {
   kernel: [
     { name: 'rtp-parse', load: () => import('./kernel/rtp-parse.ts') },
+    { name: 'g711', load: () => import('./kernel/g711.ts') },
+    { name: 'finalise', load: () => import('./kernel/finalise.ts') },
     { name: 'sip-parse', load: () => import('./kernel/sip-parse.ts') },
   ],
   system: [{ name: 'call-setup', load: () => import('./system/call-setup.ts') }],

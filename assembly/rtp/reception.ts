@@ -53,6 +53,7 @@ import { FIXED_HEADER_BYTES, payloadBytes, sequenceOf, ssrcOf, timestampOf } fro
 import { count, journal } from './stream';
 
 const FIRST_CYCLE: u32 = 0x10000;
+const SAME_TIME_SECONDS: u32 = 30;
 
 export function receiveRtp(stream: usize, at: usize, bytes: u32, arrivalUs: u64): u32 {
   if (payloadBytes(at, bytes) < 0) {
@@ -107,10 +108,20 @@ function continued(stream: usize, at: usize, arrivalUs: u64): u32 {
   if (ssrcOf(at) != load<u32>(stream, STREAM_SSRC_AT)) return 0;
   const max = load<u32>(stream, STREAM_MAX_SEQ_AT);
   const ahead: u32 = (sequenceOf(at) - max) & 0xffff;
-  if (ahead < (MAX_DROPOUT_PACKETS as u32)) return max + ahead;
-  const behind: u32 = FIRST_CYCLE - ahead;
-  if (behind < (WINDOW_PACKETS as u32)) return max - behind;
+  if (ahead != 0 && ahead < (MAX_DROPOUT_PACKETS as u32)) return max + ahead;
+  const behind: u32 = (max - sequenceOf(at)) & 0xffff;
+  if (behind < (WINDOW_PACKETS as u32)) return isOfSameTime(stream, timestampOf(at)) ? max - behind : 0;
   return ahead < 0x8000 && isOutage(stream, timestampOf(at), arrivalUs) ? max + ahead : 0;
+}
+
+/**
+ * A late packet or a copy has a timestamp near the newest one (a long telephone-event keeps its first: RFC 4733 section 2.3.5). A
+ * source that has started again a little further back has not, and its packets must not be taken for copies.
+ */
+function isOfSameTime(stream: usize, timestamp: u32): bool {
+  const distance = (load<u32>(stream, STREAM_MAX_TIMESTAMP_AT) - timestamp) as i32;
+  const limit = (load<u32>(stream, STREAM_CLOCK_RATE_AT) * SAME_TIME_SECONDS) as i32;
+  return distance <= limit && distance >= -limit;
 }
 
 /**

@@ -64,7 +64,7 @@ test('RFC 3550 A.1: version, padding and lengths that cannot be', () => {
     rtp({ first: 0x8f, payload: Buffer.alloc(59) }),
     rtp({ first: 0x90, payload: Buffer.from('bede0001', 'hex') }),
     Buffer.alloc(0),
-    Buffer.alloc(2049, 0x80),
+    Buffer.alloc(16385, 0x80),
     Buffer.alloc(65_507, 0x80),
   ];
   for (const packet of bad) assert.equal(rig.rtp(packet), STATUS.invalid);
@@ -72,7 +72,7 @@ test('RFC 3550 A.1: version, padding and lengths that cannot be', () => {
   assert.equal(rig.core.memory.totals().invalid, bad.length);
   assert.equal(rig.records().length, 0);
   assert.equal(rig.rtp(rtp({ first: 0xa0, payload: Buffer.from([1, 2, 3]) })), STATUS.received, 'padding only');
-  assert.equal(rig.rtp(Buffer.concat([rtp({ seq: 2 }), Buffer.alloc(2048 - 172)])), STATUS.received, 'a full slot');
+  assert.equal(rig.rtp(Buffer.concat([rtp({ seq: 2 }), Buffer.alloc(16384 - 172)])), STATUS.received, 'a full slot');
 });
 
 test('RFC 3550 A.2: a compound packet truncated at each byte', () => {
