@@ -160,8 +160,9 @@ test('RFC 3550 A.1: a sender that starts again a little further back is not take
   for (let i = 0; i < 500; i++) rig.rtp(rtp({ seq: 1_000 + i, timestamp: i * 160 }), i * 20_000);
   for (let i = 0; i < 500; i++)
     rig.rtp(rtp({ seq: 1_100 + i, timestamp: 2_400_000_000 + i * 160 }), (500 + i) * 20_000);
-  assert.equal(rig.records().filter(({ kind }) => kind === KIND_RTP).length, 1_000);
-  assert.deepEqual([...new Set(rig.records().map(({ epoch }) => epoch))], [0, 1]);
+  const records = rig.records();
+  assert.equal(records.filter(({ kind }) => kind === KIND_RTP).length, 1_000);
+  assert.deepEqual([...new Set(records.map(({ epoch }) => epoch))], [0, 1]);
 });
 
 test('RFC 3550 A.1: a jump with which the timestamp went on is an outage: what is missing was lost', () => {
