@@ -42,7 +42,7 @@ test('RFC 3550 section 6.4.1: a sender report', () => {
   const [theirs] = new packets.CompoundPacket(viewOf(report('40000002'))).getPackets();
   assert.ok(ours?.type === 'sr' && theirs instanceof packets.SenderReportPacket);
   const [block] = theirs.getReports();
-  const { fractionLost, cumulativeLost, jitter } = ours.reports[0]!;
+  const { fractionLost, cumulativeLost, jitter } = ours.blocks[0]!;
   assert.deepEqual([fractionLost, cumulativeLost, jitter], [64, 2, 7]);
   assert.deepEqual([block!.getFractionLost(), block!.getTotalLost(), block!.getJitter()], [64, 2, 7]);
 });
@@ -50,5 +50,5 @@ test('RFC 3550 section 6.4.1: a sender report', () => {
 test('RFC 3550 section 6.4.1: cumulative loss is signed: copies make it negative', () => {
   const [ours] = parseRtcp(report('40fffffe')) ?? [];
   assert.ok(ours?.type === 'sr');
-  assert.equal(ours.reports[0]!.cumulativeLost, -2); // as tshark reads it too; rtp.js does not
+  assert.equal(ours.blocks[0]!.cumulativeLost, -2); // as tshark reads it too; rtp.js does not
 });
