@@ -9,6 +9,7 @@ import type { IncomingInvite, SessionEnd, SipSession } from '../sip/index.ts';
 import { type InviteInterpretation, interpretInvite } from '../siprec/index.ts';
 import type { Catalogue } from '../store/catalogue.ts';
 import type { Admission } from './admission.ts';
+import { settlesWithin } from './bounded-wait.ts';
 import type { Finaliser } from './finaliser.ts';
 import { LiveRecording, type SessionFacts } from './live-recording.ts';
 import { LiveRecordings } from './live-recordings.ts';
@@ -29,6 +30,7 @@ export interface CallsOptions {
 
 /** How long a call that is ended here may take to say so. */
 const BYE_WAIT_MS = 2000;
+const END_WAIT_MS = 15_000;
 
 class Cancelled extends Error {}
 
@@ -37,7 +39,7 @@ export class Calls {
   readonly #live = new LiveRecordings();
   readonly #dialogs = new Map<SipSession, RecordingSession>();
   /** INVITEs that are being answered, and ends that are being worked off. */
-  readonly #work = new Set<Promise<void>>();
+  readonly #work = new Set<Promise<unknown>>();
 
   constructor(options: CallsOptions) {
     this.#options = options;
@@ -73,10 +75,15 @@ export class Calls {
     }
   }
 
-  /** Ends all calls, now; resolves when everything about them is in the journal. */
+  /** Ends all calls, now; resolves when everything about them is in the journal, or the journal takes nothing more. */
   async endAll(reason: string): Promise<void> {
-    for (const session of [...this.#dialogs.keys()]) this.#hangUp(session, reason);
-    while (this.#work.size > 0) await Promise.allSettled(this.#work);
+    while (!this.idle) {
+      for (const session of [...this.#dialogs.keys()]) this.#hangUp(session, reason);
+      // An INVITE among it may still become a call.
+      if (!(await settlesWithin(END_WAIT_MS, Promise.allSettled(this.#work)))) {
+        return this.#options.log.error('calls could not be ended: the next start takes up what is in the journal');
+      }
+    }
   }
 
   /** For the HTTP interface. */
@@ -171,10 +178,9 @@ export class Calls {
   }
 
   #hangUp(session: SipSession, reason: string): void {
-    const waited = new Promise<void>((resolve) => setTimeout(resolve, BYE_WAIT_MS).unref());
     // A 2xx without its ACK keeps the BYE back (RFC 3261 section 15): the recording does not wait for that.
     this.#onEnded(session, { by: 'local', reason });
-    this.#track(Promise.race([session.bye(), waited]));
+    this.#track(settlesWithin(BYE_WAIT_MS, session.bye()));
   }
 
   /** The dialog feeds its recording no more, and the recording ends with its last dialog. */
@@ -190,8 +196,8 @@ export class Calls {
     this.#options.finaliser.ended(recording.id, recording.lane);
   }
 
-  #track(work: Promise<void>): void {
-    const tracked: Promise<void> = work
+  #track(work: Promise<unknown>): void {
+    const tracked: Promise<unknown> = work
       .catch((error: unknown) => this.#options.log.error({ err: error }, 'a call was not worked off cleanly'))
       .finally(() => this.#work.delete(tracked));
     this.#work.add(tracked);

@@ -6,6 +6,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Piscina } from 'piscina';
 import type { Recording } from '../store/recording.ts';
+import { settlesWithin } from './bounded-wait.ts';
 
 export interface FinaliserOptions {
   packetsDir: string;
@@ -26,6 +27,8 @@ const WORKER = new URL(
 
 /** Between attempts, while the disk is full or failing. */
 const RETRY_MS = 1000;
+/** One recording may take its time; when nothing at all comes to an end for so long, the disk is to blame. */
+const STALLED_MS = 60_000;
 /** An error of a worker thread comes without its code. */
 const NO_ROOM = /\b(ENOSPC|EDQUOT)\b/;
 
@@ -129,13 +132,17 @@ export class Finaliser {
     this.#track(work);
   }
 
-  /** Finishes what can be finished now. What cannot, for the disk is full, stays for the next start. */
-  async drain(): Promise<void> {
+  /**
+   * Finishes what can be finished now. What cannot, for the disk is full or failing, stays for the next start.
+   * @returns how much that is
+   */
+  async drain(): Promise<number> {
     this.#leaving = true;
     while (this.queueLength > 0) {
       this.#closeSegments();
-      await Promise.race(this.#running);
+      if (!(await settlesWithin(STALLED_MS, Promise.race(this.#running)))) break;
     }
+    return this.queueLength;
   }
 
   async close(): Promise<void> {

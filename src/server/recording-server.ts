@@ -107,7 +107,8 @@ export class RecordingServer {
     while (!this.#calls.idle && Date.now() < this.#endCallsAtMs) await delay(DRAIN_LOOK_MS);
     await this.#calls.endAll('the server is being stopped');
     await this.#sip.close();
-    await this.#finaliser.drain();
+    const left = await this.#finaliser.drain();
+    if (left > 0) this.#log.error({ left }, 'not everything could be finalised: the next start goes on with it');
     await this.#release();
   }
 

@@ -1,7 +1,7 @@
 /** Start, stop, and start again. */
 import assert from 'node:assert/strict';
 import { createSocket } from 'node:dgram';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { RecordingServer } from '../../src/server/recording-server.ts';
 import {
   Client,
@@ -17,11 +17,23 @@ import {
   sessions,
   startServer,
   stopServer,
+  undoing,
   until,
 } from './rig.ts';
 
-test('drain: running calls are finished and finalised; started again on the folder, all is there', async () => {
-  const first = await startServer('43100-43199');
+/** Starts servers that end with the test, however that ends. */
+function starter(t: TestContext): typeof startServer {
+  const undo = undoing(t);
+  return async (ports, options) => {
+    const server = await startServer(ports, options);
+    undo(() => stopServer(server));
+    return server;
+  };
+}
+
+test('drain: running calls are finished and finalised; started again on the folder, all is there', async (t) => {
+  const start = starter(t);
+  const first = await start('43100-43199');
   const client = await Client.start(first);
   const leg = await Leg.open(0x5001);
   const { session, answer } = await client.call(sdpOnly(sdpText([{ port: leg.port, label: '1' }])));
@@ -36,7 +48,7 @@ test('drain: running calls are finished and finalised; started again on the fold
   await drained;
   leg.close();
   await client.close();
-  const again = await startServer('43100-43199', { data: first.data });
+  const again = await start('43100-43199', { data: first.data });
   const { recording } = await finished(again, session.callId);
   assert.equal(recording.state, 'complete');
   assert.equal(recording.recovered, false);
@@ -44,11 +56,11 @@ test('drain: running calls are finished and finalised; started again on the fold
   const newClient = await Client.start(again);
   await (await newClient.call(sdpOnly(OFFER))).session.bye();
   await newClient.close();
-  await stopServer(again);
 });
 
-test('a drain that takes too long ends the calls; asked twice, the shorter time counts', async () => {
-  const server = await startServer('43200-43299');
+test('a drain that takes too long ends the calls; asked twice, the shorter time counts', async (t) => {
+  const start = starter(t);
+  const server = await start('43200-43299');
   const client = await Client.start(server);
   const { session } = await client.call(sdpOnly(OFFER));
   const ended = new Promise<string>((resolve) => {
@@ -58,15 +70,15 @@ test('a drain that takes too long ends the calls; asked twice, the shorter time 
   await Promise.all([server.server.drain(0), long]);
   assert.equal(await ended, 'remote');
   await client.close();
-  const again = await startServer('43200-43299', { data: server.data });
+  const again = await start('43200-43299', { data: server.data });
   const { recording, manifest } = await finished(again, session.callId);
   assert.equal(recording.recovered, false);
   assert.deepEqual([manifest.end?.by, manifest.end?.reason], ['local', 'the server is being stopped']);
-  await stopServer(again);
 });
 
-test('a call whose 200 is not acknowledged does not hold up the end of the server', async () => {
-  const server = await startServer('43300-43399');
+test('a call whose 200 is not acknowledged does not hold up the end of the server', async (t) => {
+  const start = starter(t);
+  const server = await start('43300-43399');
   const socket = createSocket('udp4');
   socket.send(rawInvite(server, 7), server.udpPort, '127.0.0.1');
   await until('the session', async () => (await sessions(server)).length === 1);
@@ -74,30 +86,28 @@ test('a call whose 200 is not acknowledged does not hold up the end of the serve
   await server.server.drain(0);
   assert.ok(performance.now() - startedMs < 10_000);
   socket.close();
-  const again = await startServer('43300-43399', { data: server.data });
+  const again = await start('43300-43399', { data: server.data });
   assert.equal((await finished(again, 'raw-7')).recording.recovered, false);
-  await stopServer(again);
 });
 
-test('a second server on the same folder is refused, and says what to do', async () => {
-  const server = await startServer('43400-43499');
-  const second = startServer('43500-43599', { data: server.data });
+test('a second server on the same folder is refused, and says what to do', async (t) => {
+  const start = starter(t);
+  const server = await start('43400-43499');
+  const second = start('43500-43599', { data: server.data });
   await assert.rejects(second, { name: 'DataFolderInUse', message: /in use by another server.*--data/ });
   const client = await Client.start(server);
   const { session } = await client.call(sdpOnly(OFFER));
   await session.bye();
   assert.equal(recordingsOf(server, session.callId).length, 1, 'the first one goes on');
   await client.close();
-  await stopServer(server);
 });
 
-test('a SIP port that is taken: the error names it, and the folder is free again', async () => {
-  const server = await startServer('43600-43699');
+test('a SIP port that is taken: the error names it, and the folder is free again', async (t) => {
+  const start = starter(t);
+  const server = await start('43600-43699');
   const data = newFolder();
   const taken = `udp:127.0.0.1:${server.udpPort}`;
-  await assert.rejects(startServer('43700-43799', { data, sip: [taken] }), new RegExp(String(server.udpPort)));
-  const other = await startServer('43700-43799', { data });
+  await assert.rejects(start('43700-43799', { data, sip: [taken] }), new RegExp(String(server.udpPort)));
+  const other = await start('43700-43799', { data });
   assert.ok(other.server instanceof RecordingServer);
-  await stopServer(other);
-  await stopServer(server);
 });

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import type { TestContext } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import pino from 'pino';
 import { callMetadata, type MetadataIds, metadataIds } from '../../src/client/caller/metadata.ts';
@@ -29,6 +30,15 @@ export async function until<T>(what: string, look: () => T | Promise<T>, waitMs 
     if (found !== null && found !== undefined && found !== false) return found as NonNullable<T>;
   }
   throw new Error(`waited ${waitMs} ms for ${what}`);
+}
+
+/** What is to be undone when the test ends, the last first (the runner itself goes the other way). */
+export function undoing(t: TestContext): (undo: () => unknown) => void {
+  const all: (() => unknown)[] = [];
+  t.after(async () => {
+    for (const undo of all.reverse()) await undo();
+  });
+  return (undo) => all.push(undo);
 }
 
 export function newFolder(): string {
