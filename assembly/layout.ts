@@ -78,7 +78,24 @@ export const LANE_JOURNAL_WRITTEN_BYTES_AT = 136;
 export const LANE_JOURNAL_LAG_MS_AT = 144;
 export const LANE_LOOP_LOAD_AT = 152;
 
-export const RECORDINGS_AT = 16384;
+// --- SRTP: the same addresses in a lane and in the memory of the library (see src/media/srtp.ts) ---
+
+/** Tables and masks that the kernels load: written once per memory. */
+export const AES_CONSTANTS_AT = 10240;
+export const AES_CONSTANTS_BYTES = 2048;
+export const SHA1_CONSTANTS_AT = 12288;
+export const SHA1_CONSTANTS_BYTES = 512;
+export const GHASH_CONSTANTS_AT = 12800;
+export const GHASH_CONSTANTS_BYTES = 512;
+/** Where the kernels keep what does not fit into registers; nothing in it outlives a call. */
+export const AES_SCRATCH_AT = 13312;
+export const AES_SCRATCH_BYTES = 1024;
+export const SHA1_SCRATCH_AT = 14336;
+export const SHA1_SCRATCH_BYTES = 1024;
+export const GHASH_SCRATCH_AT = 15360;
+export const GHASH_SCRATCH_BYTES = 1024;
+
+export const RECORDINGS_AT = 65536;
 export const RECORDING_BYTES = 48;
 export const RECORDING_ID_AT = 0;
 export const RECORDING_PAUSED_AT = 16;
