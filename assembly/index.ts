@@ -6,8 +6,10 @@ import { process as processBatch } from './rtp/process';
 import { lostInStream } from './rtp/reception';
 import { writeReport } from './rtp/rtcp';
 import { declareDrops, drop, streamAt } from './rtp/stream';
+import { initAes } from './srtp/aes-tables';
 
 export { finaliserDecode } from './codec/decode';
+export { aesCounterMode, aesEncrypt, aesExpandCounterKey } from './srtp/known-answers';
 export { finaliserIndex } from './timeline/index-records';
 export {
   finaliserAdvance,
@@ -20,6 +22,7 @@ export {
 /** Once per memory. */
 export function initialise(): void {
   buildCrcTable();
+  initAes();
 }
 
 /** Takes the batch described at DESCRIPTORS_AT. */

@@ -80,16 +80,57 @@ export const LANE_LOOP_LOAD_AT = 152;
 
 // --- SRTP: the same addresses in a lane and in the memory of the library (see src/media/srtp.ts) ---
 
-/** Tables and masks that the kernels load: written once per memory. */
+/**
+ * Tables and masks that the kernels load: written once per memory. AES: 16 bytes each (see assembly/srtp/aes-tables.ts), then
+ * permutations by round number modulo 4, then what counter mode needs.
+ */
 export const AES_CONSTANTS_AT = 10240;
-export const AES_CONSTANTS_BYTES = 2048;
+export const AES_CONSTANTS_BYTES = 1024;
+export const AES_LOW_NIBBLE_AT = 10240;
+export const AES_INVERSE_AT = 10256;
+export const AES_QUOTIENT_AT = 10272;
+export const AES_BASIS_LOW_AT = 10288;
+export const AES_BASIS_HIGH_AT = 10304;
+export const AES_SBOX_U_AT = 10320;
+export const AES_SBOX_T_AT = 10336;
+export const AES_SBOX_TWICE_U_AT = 10352;
+export const AES_SBOX_TWICE_T_AT = 10368;
+export const AES_SBOX_LAST_U_AT = 10384;
+export const AES_SBOX_LAST_T_AT = 10400;
+/** Column rotations by one and by three rows, 32 bytes per round. */
+export const AES_ROTATIONS_AT = 10416;
+/** ShiftRows to the power of the round, and its inverse: 16 bytes per round each. */
+export const AES_SHIFT_ROWS_AT = 10544;
+export const AES_UNSHIFT_ROWS_AT = 10608;
+/** Low four bits of the counter for 16 counters, and their high four bits for 16 windows (16 bytes each), in the basis. */
+export const AES_COUNTERS_AT = 10672;
+export const AES_COUNTER_WINDOWS_AT = 10688;
+/** Byte 15 everywhere; masks of the bytes that do not depend on the counter in rounds 1 and 2. */
+export const AES_LAST_BYTE_AT = 10944;
+export const AES_FIXED_1_AT = 10960;
+export const AES_FIXED_2_AT = 10976;
+/** Where round 1 puts the counter's byte; where round 2 puts those, once and twice. */
+export const AES_SPREAD_1_AT = 10992;
+export const AES_SPREAD_ONCE_AT = 11008;
+export const AES_SPREAD_TWICE_AT = 11024;
+/** Gathers of bytes 4q to 4q + 3 for the first, second, and last two rows: 48 bytes for each q. */
+export const AES_GATHERS_AT = 11040;
 export const SHA1_CONSTANTS_AT = 12288;
 export const SHA1_CONSTANTS_BYTES = 512;
 export const GHASH_CONSTANTS_AT = 12800;
 export const GHASH_CONSTANTS_BYTES = 512;
 /** Where the kernels keep what does not fit into registers; nothing in it outlives a call. */
+/** Key schedules are made here; and what counters change in round 2, once and twice, 4 bytes per counter of a window. */
 export const AES_SCRATCH_AT = 13312;
 export const AES_SCRATCH_BYTES = 1024;
+export const AES_SCHEDULE_AT = 13312;
+export const AES_DELTAS_ONCE_AT = 13568;
+export const AES_DELTAS_TWICE_AT = 13632;
+/** What round 1 makes of the counters of a window. */
+export const AES_WINDOW_AT = 13696;
+/** Round keys for 14 rounds, then what round 1 makes of the first 16 counters. */
+export const ROUND_KEYS_BYTES = 240;
+export const AES_KEY_BYTES = 304;
 export const SHA1_SCRATCH_AT = 14336;
 export const SHA1_SCRATCH_BYTES = 1024;
 export const GHASH_SCRATCH_AT = 15360;
