@@ -10,6 +10,11 @@ import { initAes } from './srtp/aes-tables';
 
 export { finaliserDecode } from './codec/decode';
 export { aesCounterMode, aesEncrypt, aesExpandCounterKey } from './srtp/known-answers';
+
+import { initSha1 } from './srtp/sha1';
+
+// For known-answer tests.
+export { hmacSha1, hmacSha1Key, hmacSha1x4, sha1Pad } from './srtp/hmac-sha1';
 export { finaliserIndex } from './timeline/index-records';
 export {
   finaliserAdvance,
@@ -23,6 +28,7 @@ export {
 export function initialise(): void {
   buildCrcTable();
   initAes();
+  initSha1();
 }
 
 /** Takes the batch described at DESCRIPTORS_AT. */

@@ -117,6 +117,12 @@ export const AES_SPREAD_TWICE_AT = 11024;
 export const AES_GATHERS_AT = 11040;
 export const SHA1_CONSTANTS_AT = 12288;
 export const SHA1_CONSTANTS_BYTES = 512;
+/** The four K of FIPS 180-4 section 4.2.1, each in four lanes. */
+export const SHA1_K_AT = SHA1_CONSTANTS_AT;
+/** Swizzle that turns the bytes of four words round. */
+export const SHA1_BYTE_ORDER_AT = SHA1_CONSTANTS_AT + 64;
+/** Words 5 to 15 of the block that the outer hash of HMAC takes, each in four lanes. */
+export const SHA1_OUTER_PADDING_AT = SHA1_CONSTANTS_AT + 80;
 export const GHASH_CONSTANTS_AT = 12800;
 export const GHASH_CONSTANTS_BYTES = 512;
 /** Where the kernels keep what does not fit into registers; nothing in it outlives a call. */
@@ -132,9 +138,20 @@ export const AES_WINDOW_AT = 13696;
 export const ROUND_KEYS_BYTES = 240;
 export const AES_KEY_BYTES = 304;
 export const SHA1_SCRATCH_AT = 14336;
-export const SHA1_SCRATCH_BYTES = 1024;
-export const GHASH_SCRATCH_AT = 15360;
-export const GHASH_SCRATCH_BYTES = 1024;
+export const SHA1_SCRATCH_BYTES = 1536;
+/** The message schedule: 80 words, or 80 times four. */
+export const SHA1_SCHEDULE_AT = SHA1_SCRATCH_AT;
+/** The five words of the hash value, or five times four. */
+export const SHA1_HASH_AT = SHA1_SCRATCH_AT + 1280;
+/** One block, and 16 bytes of slack. */
+export const SHA1_BLOCK_AT = SHA1_SCRATCH_AT + 1360;
+export const GHASH_SCRATCH_AT = 15872;
+export const GHASH_SCRATCH_BYTES = 512;
+
+/** Hash state of one HMAC key: the inner five words, and the outer ones 32 bytes further on. */
+export const SHA1_STATE_BYTES = 32;
+/** Multiples of H to H^4 for one GHASH key. */
+export const GHASH_TABLES_BYTES = 2048;
 
 export const RECORDINGS_AT = 65536;
 export const RECORDING_BYTES = 48;
