@@ -7,6 +7,8 @@ import { lostInStream } from './rtp/reception';
 import { writeReport } from './rtp/rtcp';
 import { declareDrops, drop, streamAt } from './rtp/stream';
 import { initAes } from './srtp/aes-tables';
+import { ghash, initGhash } from './srtp/ghash';
+import { initSha1 } from './srtp/sha1';
 
 export { finaliserDecode } from './codec/decode';
 export { aesCounterMode, aesEncrypt, aesExpandCounterKey } from './srtp/known-answers';
@@ -14,6 +16,7 @@ export { aesCounterMode, aesEncrypt, aesExpandCounterKey } from './srtp/known-an
 import { initSha1 } from './srtp/sha1';
 
 // For known-answer tests.
+export { ghashKey } from './srtp/ghash';
 export { hmacSha1, hmacSha1Key, hmacSha1x4, sha1Pad } from './srtp/hmac-sha1';
 export { finaliserIndex } from './timeline/index-records';
 export {
@@ -29,6 +32,7 @@ export function initialise(): void {
   buildCrcTable();
   initAes();
   initSha1();
+  initGhash();
 }
 
 /** Takes the batch described at DESCRIPTORS_AT. */
@@ -68,4 +72,9 @@ export function lost(stream: u32): u32 {
 
 export function crc32c(at: usize, bytes: u32): u32 {
   return crc32cOf(at, bytes);
+}
+
+/** For known-answer tests: a vector cannot cross the boundary. */
+export function ghashTo(tables: usize, blocks: usize, count: u32, to: usize): void {
+  v128.store(to, ghash(tables, blocks, count));
 }
