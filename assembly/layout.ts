@@ -41,8 +41,14 @@ export const NO_STREAM = 0xffff;
 export const MAX_RECORDINGS = 2048;
 export const MAX_STREAMS = 4096;
 export const BATCH_PACKETS = 256;
-/** Room for one datagram: 60 ms of 48 kHz stereo L16 on a path without an MTU. What is longer is refused as invalid. */
+/**
+ * Room for one datagram: 60 ms of 48 kHz stereo L16 on a path without an MTU, what is longer is refused as invalid. SRTP writes a
+ * little before a packet and pads behind it.
+ */
 export const SLOT_BYTES = 16384;
+export const SLOT_HEADROOM_BYTES = 32;
+export const SLOT_SLACK_BYTES = 224;
+export const MAX_DATAGRAM_BYTES = SLOT_BYTES - SLOT_HEADROOM_BYTES - SLOT_SLACK_BYTES;
 /** Records wait here for the next flush: more than a second of 30,000 packets/s. */
 export const STAGING_BYTES = 8388608;
 /** Duplicates are recognised this far back, and a packet is late rather than of a new source this far back. */
@@ -152,6 +158,117 @@ export const GHASH_SCRATCH_BYTES = 512;
 export const SHA1_STATE_BYTES = 32;
 /** Multiples of H to H^4 for one GHASH key. */
 export const GHASH_TABLES_BYTES = 2048;
+
+/** Session keys of one master key: twice those of a cipher, for RTP and for RTCP (see assembly/srtp/keys.ts). */
+export const CIPHER_SALT_AT = AES_KEY_BYTES;
+export const CIPHER_HMAC_AT = 320;
+export const CIPHER_GHASH_AT = 384;
+export const CIPHER_BYTES = 2432;
+export const MAX_MKI_BYTES = 128;
+export const SRTP_KEY_NEXT_AT = 0;
+export const SRTP_KEY_MKI_AT = 16;
+export const SRTP_KEY_RTP_AT = 192;
+export const SRTP_KEY_RTCP_AT = SRTP_KEY_RTP_AT + CIPHER_BYTES;
+export const SRTP_KEY_BYTES = SRTP_KEY_RTCP_AT + CIPHER_BYTES;
+
+/** One direction of an SRTP session. */
+export const CONTEXT_CIPHER_AT = 0;
+export const CONTEXT_ROUNDS_AT = 4;
+export const CONTEXT_RTP_TAG_BYTES_AT = 8;
+export const CONTEXT_RTCP_TAG_BYTES_AT = 12;
+export const CONTEXT_MKI_BYTES_AT = 16;
+/** First key, by address; the others follow it. */
+export const CONTEXT_KEY_AT = 20;
+/** 1: SRTCP is encrypted. */
+export const CONTEXT_RTCP_ENCRYPTED_AT = 24;
+/** 1: a source may begin again at a ROC of 0 once. */
+export const CONTEXT_ROC_RESET_AT = 28;
+/** Packets whose ROC was not the expected one and was found. */
+export const CONTEXT_ROC_FOUND_AT = 32;
+/** What is left of the tries of this second, when it began, and where the search for the ROC of an unknown source goes on. */
+export const CONTEXT_TRIES_LEFT_AT = 36;
+export const CONTEXT_TRIES_SINCE_US_AT = 40;
+export const CONTEXT_NEXT_ROC_AT = 48;
+/** Counts up, to tell which source was heard last. */
+export const CONTEXT_CLOCK_AT = 52;
+/** SRTCP index of a sender's first packet. */
+export const CONTEXT_FIRST_RTCP_INDEX_AT = 56;
+export const CONTEXT_SOURCES_AT = 64;
+/** SSRCs that a context keeps apart; a receiver forgets the one not heard for longest. */
+export const SRTP_SOURCES = 4;
+export const SOURCE_SSRC_AT = 0;
+export const SOURCE_FLAGS_AT = 4;
+export const SOURCE_HEARD_AT = 8;
+/** Highest SRTCP index. */
+export const SOURCE_RTCP_INDEX_AT = 12;
+/** Highest packet index (48 bits: ROC, then sequence number). */
+export const SOURCE_INDEX_AT = 16;
+export const SOURCE_RTCP_WINDOW_AT = 32;
+export const RTCP_WINDOW_PACKETS = 128;
+export const SOURCE_WINDOW_AT = 48;
+/** As far back as duplicates are told from new packets: what RTP would take, SRTP must not refuse. */
+export const SRTP_WINDOW_PACKETS = WINDOW_PACKETS;
+export const SOURCE_BYTES = SOURCE_WINDOW_AT + SRTP_WINDOW_PACKETS / 8;
+export const CONTEXT_BYTES = CONTEXT_SOURCES_AT + SRTP_SOURCES * SOURCE_BYTES;
+
+export const SOURCE_KNOWN = 1;
+export const SOURCE_SENT_RTP = 2;
+export const SOURCE_SENT_RTCP = 4;
+
+export const CIPHER_NULL = 0;
+export const CIPHER_AES_CM = 1;
+export const CIPHER_AES_GCM = 2;
+
+/** Tries to find a ROC that was not the expected one: per context and second, ahead of a known source, and for an unknown one. */
+export const ROC_TRIES_PER_SECOND = 64;
+export const ROC_TRIES_AHEAD = 8;
+export const ROC_TRIES_UNKNOWN = 256;
+
+/** Packets to protect or unprotect: what is to be done, what came of it, and what is kept between the phases. */
+export const WORK_AT = 16384;
+export const WORK_BYTES = 80;
+export const WORK_CONTEXT_AT = 0;
+export const WORK_PACKET_AT = 4;
+/** Of the packet as it is, afterwards of what became of it. */
+export const WORK_LENGTH_AT = 8;
+/** CHANNEL_RTP or CHANNEL_RTCP. */
+export const WORK_CHANNEL_AT = 12;
+export const WORK_STATUS_AT = 16;
+/** 1: authenticate, but do not decrypt. */
+export const WORK_SEALED_AT = 20;
+export const WORK_KEY_AT = 24;
+/** ROC of RTP, index word of RTCP. */
+export const WORK_ROC_AT = 28;
+/** Where the encrypted part begins, and where it and the authenticated part end. */
+export const WORK_TEXT_AT = 32;
+export const WORK_END_AT = 34;
+/** Blocks of the padded message, for HMAC-SHA1. */
+export const WORK_BLOCKS_AT = 36;
+/** The tag of the packet, and the one that it should have (of GCM: before it is hidden). */
+export const WORK_TAG_AT = 48;
+export const WORK_MAC_AT = 64;
+
+/** Plaintext of GCM until the tag has verified, and associated data that does not lie in one block. */
+export const SRTP_PLAIN_AT = 36864;
+export const SRTP_PLAIN_BYTES = 16640;
+/** HMAC tags of four packets, 32 bytes each. */
+export const SRTP_TAGS_AT = 53504;
+export const SRTP_TAGS_BYTES = 128;
+/** Keys are derived here: the schedule of the master key, and what comes of it. */
+export const SRTP_MASTER_AT = 53632;
+export const SRTP_DERIVED_AT = 53888;
+export const SRTP_DERIVED_BYTES = 64;
+/** When the batch is worked on, for the bounds of tries. */
+export const SRTP_NOW_US_AT = 53952;
+
+export const SRTP_OK = 0;
+export const SRTP_INVALID = 1;
+export const SRTP_UNAUTHENTICATED = 2;
+export const SRTP_REPLAYED = 3;
+export const SRTP_KEY_EXHAUSTED = 4;
+/** A sender has as many SSRCs as a context keeps apart: forgetting one would use its key stream again. */
+export const SRTP_TOO_MANY_SOURCES = 5;
+export const SRTP_PENDING = 6;
 
 export const RECORDINGS_AT = 65536;
 export const RECORDING_BYTES = 48;

@@ -1,0 +1,146 @@
+/**
+ * Unprotects a batch of SRTP and SRTCP packets (RFC 3711 sections 3.3 and 3.4, RFC 7714 sections 8 and 9), each in place. In this order:
+ * parse and guess the index, authenticate, look for replays, move state, decrypt. A packet that does not verify changes nothing.
+ *
+ * A replay is told after the tag has verified, not before: so a duplicate of the network is never mistaken for a forged packet.
+ *
+ *   RTP    header | payload ................ | [MKI] | tag      GCM   header | payload | tag | [MKI]
+ *   RTCP   header | ........ | E, index | [MKI] | tag           GCM   header | ... | tag | E, index | [MKI]
+ */
+import {
+  CIPHER_AES_CM,
+  CIPHER_AES_GCM,
+  CONTEXT_CIPHER_AT,
+  CONTEXT_ROUNDS_AT,
+  SRTP_INVALID,
+  SRTP_NOW_US_AT,
+  SRTP_OK,
+  SRTP_PENDING,
+  SRTP_REPLAYED,
+  SRTP_UNAUTHENTICATED,
+  WORK_END_AT,
+  WORK_KEY_AT,
+  WORK_LENGTH_AT,
+  WORK_MAC_AT,
+  WORK_PACKET_AT,
+  WORK_ROC_AT,
+  WORK_SEALED_AT,
+  WORK_STATUS_AT,
+  WORK_TAG_AT,
+  WORK_TEXT_AT,
+} from '../layout';
+import { FIXED_HEADER_BYTES, headerBytes, sequenceOf } from '../rtp/header';
+import { counterMode } from './aes-ctr';
+import { authenticateBatch, prepareMessage } from './authenticate';
+import { acceptText, decryptAside, hashPacket } from './gcm';
+import { counterModeIv } from './iv';
+import { findRoc, isGenuine } from './roc';
+import { findSource, guessRoc, indexOf, takeSource } from './sources';
+import { isReplayed, isRtcpReplayed, markRtcpSeen, markSeen } from './window';
+import {
+  cipherOf,
+  contextOf,
+  ENCRYPTED,
+  findKey,
+  INDEX_BYTES,
+  isRtcp,
+  isTag,
+  MAX_RTCP_INDEX,
+  mkiBytesOf,
+  RTCP_HEADER_BYTES,
+  ssrcOf,
+  tagBytesOf,
+  wordAt,
+  workAt,
+} from './work';
+
+/** `nowUs`: any clock that does not go back. */
+export function unprotectBatch(works: usize, count: u32, nowUs: u64): void {
+  store<u64>(SRTP_NOW_US_AT, nowUs);
+  for (let n: u32 = 0; n < count; n++) {
+    const work = workAt(works, n);
+    store<u32>(work, parse(work), WORK_STATUS_AT);
+  }
+  authenticateBatch(works, count);
+  for (let n: u32 = 0; n < count; n++) {
+    const work = workAt(works, n);
+    if (load<u32>(work, WORK_STATUS_AT) != SRTP_PENDING) continue;
+    const status = isRtcp(work) ? finishRtcp(work) : finishRtp(work);
+    store<u32>(work, status, WORK_STATUS_AT);
+    if (status == SRTP_OK) store<u32>(work, load<u16>(work, WORK_END_AT), WORK_LENGTH_AT);
+  }
+}
+
+function isGcm(work: usize): bool {
+  return load<u32>(contextOf(work), CONTEXT_CIPHER_AT) == CIPHER_AES_GCM;
+}
+
+/** Where the parts are, which key it is, and which index it has if all goes as expected. */
+function parse(work: usize): u32 {
+  const packet: usize = load<u32>(work, WORK_PACKET_AT);
+  const bytes = load<u32>(work, WORK_LENGTH_AT);
+  const tagBytes = tagBytesOf(work);
+  const behind = tagBytes + mkiBytesOf(work) + (isRtcp(work) ? INDEX_BYTES : 0);
+  const text = isRtcp(work) ? RTCP_HEADER_BYTES : bytes < FIXED_HEADER_BYTES ? 0 : headerBytes(packet, bytes);
+  if (text == 0 || text + behind > bytes || load<u8>(packet) >> 6 != 2) return SRTP_INVALID;
+  const end = bytes - behind;
+  store<u16>(work, text as u16, WORK_TEXT_AT);
+  store<u16>(work, end as u16, WORK_END_AT);
+  const key = findKey(contextOf(work), packet + bytes - mkiBytesOf(work) - (isGcm(work) ? 0 : tagBytes));
+  if (key == 0) return SRTP_UNAUTHENTICATED;
+  store<u32>(work, key as u32, WORK_KEY_AT);
+  v128.store(work, v128.load(packet + (isGcm(work) ? end : bytes - tagBytes)), WORK_TAG_AT);
+  if (isRtcp(work)) store<u32>(work, wordAt(packet + (isGcm(work) ? end + tagBytes : end)), WORK_ROC_AT);
+  else store<u32>(work, guessRoc(findSource(contextOf(work), ssrcOf(work)), sequenceOf(packet)), WORK_ROC_AT);
+  if (!isGcm(work)) prepareMessage(work, isRtcp(work) ? end + INDEX_BYTES : end);
+  return SRTP_PENDING;
+}
+
+/** Whether the tag verifies under the expected index. What GCM decrypts on the way lies aside. */
+function isAsExpected(work: usize): bool {
+  if (!isGcm(work)) return tagBytesOf(work) == 0 || isTag(work, v128.load(work, WORK_MAC_AT));
+  const hash = hashPacket(work);
+  v128.store(work, hash, WORK_MAC_AT);
+  if (isSealed(work)) return isGenuine(work, load<u32>(work, WORK_ROC_AT));
+  return isTag(work, v128.xor(hash, decryptAside(work)));
+}
+
+function isSealed(work: usize): bool {
+  return load<u32>(work, WORK_SEALED_AT) != 0;
+}
+
+function finishRtp(work: usize): u32 {
+  const context = contextOf(work);
+  const expected = isAsExpected(work);
+  if (!expected && !findRoc(work, findSource(context, ssrcOf(work)))) return SRTP_UNAUTHENTICATED;
+  const index = indexOf(load<u32>(work, WORK_ROC_AT), sequenceOf(load<u32>(work, WORK_PACKET_AT)));
+  if (isReplayed(findSource(context, ssrcOf(work)), index)) return SRTP_REPLAYED;
+  markSeen(takeSource(context, ssrcOf(work)), index);
+  if (isSealed(work)) return SRTP_OK;
+  if (isGcm(work)) {
+    if (!expected) decryptAside(work);
+    acceptText(work);
+  } else if (load<u32>(context, CONTEXT_CIPHER_AT) == CIPHER_AES_CM) decrypt(work, index);
+  return SRTP_OK;
+}
+
+function finishRtcp(work: usize): u32 {
+  const context = contextOf(work);
+  if (!isAsExpected(work)) return SRTP_UNAUTHENTICATED;
+  const word = load<u32>(work, WORK_ROC_AT);
+  const index = word & MAX_RTCP_INDEX;
+  if (isRtcpReplayed(findSource(context, ssrcOf(work)), index)) return SRTP_REPLAYED;
+  markRtcpSeen(takeSource(context, ssrcOf(work)), index);
+  if ((word & ENCRYPTED) == 0 || isSealed(work)) return SRTP_OK;
+  if (isGcm(work)) acceptText(work);
+  else if (load<u32>(context, CONTEXT_CIPHER_AT) == CIPHER_AES_CM) decrypt(work, index);
+  return SRTP_OK;
+}
+
+function decrypt(work: usize, index: u64): void {
+  const text = load<u32>(work, WORK_PACKET_AT) + load<u16>(work, WORK_TEXT_AT);
+  const bytes: u32 = (load<u16>(work, WORK_END_AT) as u32) - load<u16>(work, WORK_TEXT_AT);
+  const cipher = cipherOf(work);
+  const iv = counterModeIv(cipher, ssrcOf(work), index);
+  counterMode(cipher, load<u32>(contextOf(work), CONTEXT_ROUNDS_AT), iv, 0, text, text, (bytes + 15) >> 4);
+}

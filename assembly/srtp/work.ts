@@ -1,0 +1,83 @@
+/** A packet of a batch, and what its context and key say about it. */
+import {
+  CHANNEL_RTCP,
+  CONTEXT_KEY_AT,
+  CONTEXT_MKI_BYTES_AT,
+  CONTEXT_RTCP_TAG_BYTES_AT,
+  CONTEXT_RTP_TAG_BYTES_AT,
+  SRTP_KEY_MKI_AT,
+  SRTP_KEY_NEXT_AT,
+  SRTP_KEY_RTCP_AT,
+  SRTP_KEY_RTP_AT,
+  WORK_BYTES,
+  WORK_CHANNEL_AT,
+  WORK_CONTEXT_AT,
+  WORK_KEY_AT,
+  WORK_PACKET_AT,
+  WORK_TAG_AT,
+} from '../layout';
+
+/** In RTCP, the fixed part that is never encrypted (RFC 3711 section 3.4); behind the rest comes the index word. */
+export const RTCP_HEADER_BYTES: u32 = 8;
+export const INDEX_BYTES: u32 = 4;
+/** The E bit of the index word, and the index. */
+export const ENCRYPTED: u32 = 0x80000000;
+export const MAX_RTCP_INDEX: u32 = 0x7fffffff;
+
+export function workAt(works: usize, n: u32): usize {
+  return works + n * WORK_BYTES;
+}
+
+export function contextOf(work: usize): usize {
+  return load<u32>(work, WORK_CONTEXT_AT);
+}
+
+export function isRtcp(work: usize): bool {
+  return load<u32>(work, WORK_CHANNEL_AT) == CHANNEL_RTCP;
+}
+
+export function tagBytesOf(work: usize): u32 {
+  const context = contextOf(work);
+  return isRtcp(work) ? load<u32>(context, CONTEXT_RTCP_TAG_BYTES_AT) : load<u32>(context, CONTEXT_RTP_TAG_BYTES_AT);
+}
+
+export function mkiBytesOf(work: usize): u32 {
+  return load<u32>(contextOf(work), CONTEXT_MKI_BYTES_AT);
+}
+
+/** The session keys for the packet: those of RTP or of RTCP. */
+export function cipherOf(work: usize): usize {
+  return load<u32>(work, WORK_KEY_AT) + (isRtcp(work) ? SRTP_KEY_RTCP_AT : SRTP_KEY_RTP_AT);
+}
+
+/** The key with the MKI that lies at `mki`; 0 if there is none. */
+export function findKey(context: usize, mki: usize): usize {
+  const bytes = load<u32>(context, CONTEXT_MKI_BYTES_AT);
+  let key: usize = load<u32>(context, CONTEXT_KEY_AT);
+  while (key != 0 && memory.compare(key + SRTP_KEY_MKI_AT, mki, bytes) != 0) key = load<u32>(key, SRTP_KEY_NEXT_AT);
+  return key;
+}
+
+/** SSRC as it lies in the packet. */
+export function ssrcOf(work: usize): u32 {
+  return load<u32>(load<u32>(work, WORK_PACKET_AT) + (isRtcp(work) ? 4 : 8));
+}
+
+/** Whether the packet's tag is this one, in a time that does not depend on where they differ. */
+export function isTag(work: usize, tag: v128): bool {
+  return !v128.any_true(firstBytes(v128.xor(tag, v128.load(work, WORK_TAG_AT)), tagBytesOf(work)));
+}
+
+/** The first 1 to 16 bytes of a block, with zeros behind. */
+export function firstBytes(block: v128, bytes: u32): v128 {
+  const numbers = i8x16(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+  return v128.and(block, i8x16.lt_u(numbers, i8x16.splat(bytes as i8)));
+}
+
+export function wordAt(at: usize): u32 {
+  return bswap<u32>(load<u32>(at));
+}
+
+export function storeWord(at: usize, word: u32): void {
+  store<u32>(at, bswap<u32>(word));
+}

@@ -1,0 +1,211 @@
+/**
+ * SRTP contexts in a memory of the media core, and the packets that are protected or unprotected in it: a lane's, or one of the
+ * library's own.
+ */
+import * as layout from '../../assembly/layout.ts';
+import { checkSrtpKeys, SRTP_SUITES, type SrtpKeys } from './srtp-suites.ts';
+
+export { BATCH_PACKETS } from '../../assembly/layout.ts';
+
+const PAGE_BYTES = 65_536;
+const CIPHERS = { NULL: layout.CIPHER_NULL, AES_CM: layout.CIPHER_AES_CM, AEAD_AES_GCM: layout.CIPHER_AES_GCM };
+/** Where master key, master salt and MKI are handed over: the core overwrites keys when it has derived from them. */
+const MASTER_KEY_AT = layout.SRTP_PLAIN_AT;
+const MASTER_SALT_AT = MASTER_KEY_AT + 32;
+const MKI_AT = MASTER_SALT_AT + 16;
+
+export interface SrtpExports {
+  initialise(): void;
+  srtpOpen(
+    context: number,
+    cipher: number,
+    keyBytes: number,
+    rtpTagBytes: number,
+    rtcpTagBytes: number,
+    mkiBytes: number,
+    isRtcpEncrypted: number,
+    firstRtcpIndex: number,
+  ): void;
+  srtpRekey(
+    context: number,
+    cipher: number,
+    keyBytes: number,
+    rtpTagBytes: number,
+    rtcpTagBytes: number,
+    mkiBytes: number,
+    isRtcpEncrypted: number,
+  ): void;
+  srtpAddKey(context: number, key: number, masterKey: number, keyBytes: number, masterSalt: number, mki: number): void;
+  srtpClose(context: number): void;
+  srtpProtect(works: number, packets: number): void;
+  srtpUnprotect(works: number, packets: number, nowUs: bigint): void;
+}
+
+export const SRTP_STATUS = {
+  ok: layout.SRTP_OK,
+  invalid: layout.SRTP_INVALID,
+  unauthenticated: layout.SRTP_UNAUTHENTICATED,
+  replayed: layout.SRTP_REPLAYED,
+  keyExhausted: layout.SRTP_KEY_EXHAUSTED,
+  tooManySources: layout.SRTP_TOO_MANY_SOURCES,
+} as const;
+
+export class NoSrtpRoom extends Error {}
+
+/** Contexts by number, and the keys that they have. */
+export class SrtpContexts {
+  readonly #bytes: Uint8Array;
+  readonly #view: DataView;
+  readonly #wasm: SrtpExports;
+  readonly #contextsAt: number;
+  readonly #keysAt: number;
+  readonly #freeKeys: number[];
+  readonly #keysOf = new Map<number, number[]>();
+
+  constructor(memory: WebAssembly.Memory, wasm: SrtpExports, contextsAt: number, keysAt: number, keys: number) {
+    this.#bytes = new Uint8Array(memory.buffer);
+    this.#view = new DataView(memory.buffer);
+    this.#wasm = wasm;
+    this.#contextsAt = contextsAt;
+    this.#keysAt = keysAt;
+    this.#freeKeys = Array.from({ length: keys }, (_, n) => keys - 1 - n);
+  }
+
+  addressOf(context: number): number {
+    return this.#contextsAt + context * layout.CONTEXT_BYTES;
+  }
+
+  /** @throws RangeError for keys that do not fit their suite. @throws NoSrtpRoom */
+  open(context: number, keys: SrtpKeys, firstRtcpIndex = 0): void {
+    checkSrtpKeys(keys);
+    this.#reserve(context, keys);
+    this.#wasm.srtpOpen(this.addressOf(context), ...parametersOf(keys), firstRtcpIndex);
+    this.#addKeys(context, keys);
+  }
+
+  /** New keys; sources, their indices and what they have sent stay known (RFC 3711 section 3.3.1). @throws as `open` */
+  rekey(context: number, keys: SrtpKeys): void {
+    checkSrtpKeys(keys);
+    this.#reserve(context, keys);
+    this.#wasm.srtpRekey(this.addressOf(context), ...parametersOf(keys));
+    this.#addKeys(context, keys);
+  }
+
+  close(context: number): void {
+    this.#wasm.srtpClose(this.addressOf(context));
+    this.#freeKeys.push(...(this.#keysOf.get(context) ?? []));
+    this.#keysOf.delete(context);
+  }
+
+  allowRocReset(context: number): void {
+    this.#view.setUint32(this.addressOf(context) + layout.CONTEXT_ROC_RESET_AT, 1, true);
+  }
+
+  /** Packets whose ROC was not the expected one, and was found. */
+  rocFound(context: number): number {
+    return this.#view.getUint32(this.addressOf(context) + layout.CONTEXT_ROC_FOUND_AT, true);
+  }
+
+  /** As many places as there are master keys; those that the context had are given back. */
+  #reserve(context: number, { keys }: SrtpKeys): void {
+    const had = this.#keysOf.get(context) ?? [];
+    if (this.#freeKeys.length + had.length < keys.length) throw new NoSrtpRoom('no room for more SRTP keys');
+    this.#freeKeys.push(...had);
+    this.#keysOf.set(context, this.#freeKeys.splice(-keys.length));
+  }
+
+  #addKeys(context: number, { suite, keys }: SrtpKeys): void {
+    const { masterKeyBytes, masterSaltBytes } = SRTP_SUITES[suite];
+    for (const [n, { keyAndSalt, mki }] of keys.entries()) {
+      const secret = keyAndSalt.reveal();
+      this.#bytes.set(secret.subarray(0, masterKeyBytes), MASTER_KEY_AT);
+      this.#bytes.fill(0, MASTER_SALT_AT, MASTER_SALT_AT + 16);
+      this.#bytes.set(secret.subarray(masterKeyBytes, masterKeyBytes + masterSaltBytes), MASTER_SALT_AT);
+      if (mki) this.#bytes.set(mki, MKI_AT);
+      const key = this.#keysAt + this.#keysOf.get(context)![n]! * layout.SRTP_KEY_BYTES;
+      this.#wasm.srtpAddKey(this.addressOf(context), key, MASTER_KEY_AT, masterKeyBytes, MASTER_SALT_AT, MKI_AT);
+    }
+  }
+}
+
+function parametersOf({
+  suite,
+  keys,
+  unencryptedSrtcp = false,
+}: SrtpKeys): [number, number, number, number, number, number] {
+  const { cipher, masterKeyBytes, rtpTagBytes, rtcpTagBytes } = SRTP_SUITES[suite];
+  const isRtcpEncrypted = !unencryptedSrtcp && cipher !== 'NULL';
+  const mkiBytes = keys[0]?.mki?.length ?? 0;
+  return [CIPHERS[cipher], masterKeyBytes, rtpTagBytes, rtcpTagBytes, mkiBytes, isRtcpEncrypted ? 1 : 0];
+}
+
+/** A memory for contexts alone: constants, contexts, keys, and batches of packets. */
+export class SrtpLibraryMemory {
+  readonly memory: WebAssembly.Memory;
+  readonly contextsAt: number;
+  readonly keysAt: number;
+  readonly #batchesAt: number;
+
+  /** `batches`: how many packets each of them has room for. */
+  constructor(contexts: number, keys: number, batches: number[]) {
+    this.contextsAt = PAGE_BYTES;
+    this.keysAt = roundUp(this.contextsAt + contexts * layout.CONTEXT_BYTES, 64);
+    this.#batchesAt = roundUp(this.keysAt + keys * layout.SRTP_KEY_BYTES, 64);
+    const bytes = this.#batchesAt + batches.reduce((sum, packets) => sum + batchBytes(packets), 0);
+    const pages = Math.ceil(bytes / PAGE_BYTES);
+    this.memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+  }
+
+  /** The n-th batch of those that the constructor was told of. */
+  batch(n: number, batches: number[]): SrtpBatchMemory {
+    const at = batches.slice(0, n).reduce((sum, packets) => sum + batchBytes(packets), this.#batchesAt);
+    return new SrtpBatchMemory(this.memory, at, batches[n]!);
+  }
+}
+
+/** Packets of a batch: what is to be done with each, then a slot for each. */
+export class SrtpBatchMemory {
+  readonly worksAt: number;
+  readonly #slotsAt: number;
+  readonly #bytes: Uint8Array;
+  readonly #view: DataView;
+
+  constructor(memory: WebAssembly.Memory, at: number, packets: number) {
+    this.worksAt = at;
+    this.#slotsAt = roundUp(at + packets * layout.WORK_BYTES, 64);
+    this.#bytes = new Uint8Array(memory.buffer);
+    this.#view = new DataView(memory.buffer);
+  }
+
+  /** Copies a packet into slot n and describes it. Longer ones than a datagram can be here become empty, and so invalid. */
+  describe(n: number, context: number, isRtcp: boolean, packet: Uint8Array): void {
+    const at = this.worksAt + n * layout.WORK_BYTES;
+    const packetAt = this.#slotsAt + n * layout.SLOT_BYTES + layout.SLOT_HEADROOM_BYTES;
+    const length = packet.length > layout.MAX_DATAGRAM_BYTES ? 0 : packet.length;
+    if (length > 0) this.#bytes.set(packet, packetAt);
+    this.#view.setUint32(at + layout.WORK_CONTEXT_AT, context, true);
+    this.#view.setUint32(at + layout.WORK_PACKET_AT, packetAt, true);
+    this.#view.setUint32(at + layout.WORK_LENGTH_AT, length, true);
+    this.#view.setUint32(at + layout.WORK_CHANNEL_AT, isRtcp ? layout.CHANNEL_RTCP : layout.CHANNEL_RTP, true);
+    this.#view.setUint32(at + layout.WORK_SEALED_AT, 0, true);
+  }
+
+  status(n: number): number {
+    return this.#view.getUint32(this.worksAt + n * layout.WORK_BYTES + layout.WORK_STATUS_AT, true);
+  }
+
+  /** What became of the n-th packet: a view. */
+  packet(n: number): Uint8Array {
+    const at = this.worksAt + n * layout.WORK_BYTES;
+    const packetAt = this.#view.getUint32(at + layout.WORK_PACKET_AT, true);
+    return this.#bytes.subarray(packetAt, packetAt + this.#view.getUint32(at + layout.WORK_LENGTH_AT, true));
+  }
+}
+
+function batchBytes(packets: number): number {
+  return roundUp(packets * layout.WORK_BYTES, 64) + packets * layout.SLOT_BYTES;
+}
+
+function roundUp(bytes: number, to: number): number {
+  return Math.ceil(bytes / to) * to;
+}
