@@ -78,6 +78,7 @@ export const LANE_INVALID_AT = 56;
 export const LANE_UNAUTHORISED_AT = 64;
 export const LANE_DROPPED_AT = 72;
 export const LANE_RTCP_AT = 80;
+export const LANE_UNAUTHENTICATED_AT = 88;
 /** What the worker tells of itself: f64 each. */
 export const LANE_JOURNAL_QUEUED_BYTES_AT = 128;
 export const LANE_JOURNAL_WRITTEN_BYTES_AT = 136;
@@ -324,6 +325,7 @@ export const STREAM_NEXT_EPOCH_AT = 136;
 export const STREAM_UNDECLARED_DROPS_AT = 140;
 /** The port that RTP really comes from; 0: nothing heard yet. */
 export const STREAM_HEARD_PORT_AT = 144;
+export const STREAM_UNAUTHENTICATED_AT = 148;
 export const STREAM_WINDOW_AT = 160;
 export const STREAM_WINDOW_BYTES = WINDOW_PACKETS / 8;
 /** The epoch before: state and window. Its source may go on for a while, or alternate with the present one. */
@@ -341,6 +343,8 @@ export const FLAG_RTCP_MUX = 4;
 export const FLAG_STARTED = 8;
 /** STREAM_OTHER_STATE_AT holds an epoch. */
 export const FLAG_HAS_OTHER = 16;
+/** Its packets are SRTP and SRTCP. */
+export const FLAG_SRTP = 32;
 
 export const DESCRIPTORS_AT = STREAMS_AT + MAX_STREAMS * STREAM_BYTES;
 export const DESCRIPTOR_BYTES = 48;
@@ -362,7 +366,12 @@ export const SCRATCH_BYTES = 1048576;
 export const STAGING_AT = SCRATCH_AT + SCRATCH_BYTES;
 export const BLOCKS_AT = STAGING_AT + STAGING_BYTES;
 export const BLOCKS_BYTES = STAGING_BYTES + MAX_RECORDINGS * BLOCK_HEADER_BYTES;
-export const LANE_MEMORY_BYTES = BLOCKS_AT + BLOCKS_BYTES;
+/** A context to receive with for each stream, then one to send with for each; and master keys for all of them. */
+export const CONTEXTS_AT = BLOCKS_AT + BLOCKS_BYTES;
+export const MAX_CONTEXTS = MAX_STREAMS * 2;
+export const KEYS_AT = CONTEXTS_AT + MAX_CONTEXTS * CONTEXT_BYTES;
+export const MAX_KEYS = MAX_CONTEXTS + 1024;
+export const LANE_MEMORY_BYTES = KEYS_AT + MAX_KEYS * SRTP_KEY_BYTES;
 
 // --- status of a packet ---
 
@@ -374,6 +383,10 @@ export const STATUS_INVALID = 4;
 export const STATUS_UNAUTHORISED = 5;
 export const STATUS_DROPPED = 6;
 export const STATUS_CLOSED = 7;
+export const STATUS_UNAUTHENTICATED = 8;
+/** Within a batch: from the right source, as it came or to be unprotected first. */
+export const STATUS_ADMITTED = 9;
+export const STATUS_PROTECTED = 10;
 
 // --- finaliser memory: a memory of its own, beside the lanes' (see src/media/render.ts) ---
 

@@ -1,6 +1,13 @@
-/** A batch of received datagrams, described at DESCRIPTORS_AT: each gets its status, and its way into the journal. */
+/**
+ * A batch of received datagrams, described at DESCRIPTORS_AT: each gets its status, and its way into the journal. First all sources are
+ * checked, then what is SRTP is unprotected in one go, then all are received in the order in which they came.
+ */
+import { recordingAt } from '../journal/blocks';
 import {
   CHANNEL_RTCP,
+  CHANNEL_RTP,
+  CONTEXT_BYTES,
+  CONTEXTS_AT,
   DESCRIPTOR_ARRIVAL_US_AT,
   DESCRIPTOR_BYTES,
   DESCRIPTOR_CHANNEL_AT,
@@ -14,57 +21,155 @@ import {
   FLAG_LEARN,
   FLAG_OPEN,
   FLAG_RTCP_MUX,
+  FLAG_SRTP,
   LANE_AT,
   LANE_DUPLICATE_AT,
   LANE_INVALID_AT,
   LANE_PAUSED_AT,
   LANE_RECEIVED_AT,
   LANE_RTCP_AT,
+  LANE_UNAUTHENTICATED_AT,
   LANE_UNAUTHORISED_AT,
+  RECORDING_PAUSED_AT,
+  SRTP_INVALID,
+  SRTP_OK,
+  SRTP_REPLAYED,
+  STATUS_ADMITTED,
   STATUS_CLOSED,
   STATUS_DUPLICATE,
   STATUS_INVALID,
   STATUS_PAUSED,
+  STATUS_PROTECTED,
   STATUS_RECEIVED,
   STATUS_RTCP,
+  STATUS_UNAUTHENTICATED,
   STATUS_UNAUTHORISED,
   STREAM_FLAGS_AT,
+  STREAM_INVALID_AT,
+  STREAM_RECORDING_AT,
+  STREAM_UNAUTHENTICATED_AT,
   STREAM_UNAUTHORISED_AT,
+  WORK_AT,
+  WORK_CHANNEL_AT,
+  WORK_CONTEXT_AT,
+  WORK_LENGTH_AT,
+  WORK_PACKET_AT,
+  WORK_SEALED_AT,
+  WORK_STATUS_AT,
 } from '../layout';
+import { unprotectBatch } from '../srtp/unprotect';
+import { workAt } from '../srtp/work';
 import { looksLikeRtcp, payloadBytes } from './header';
-import { receiveRtp } from './reception';
+import { receiveReplay, receiveRtp } from './reception';
 import { receiveRtcp } from './rtcp';
 import { count, hear, isFromSource, learnSource, streamAt } from './stream';
 
 export function process(packets: u32): void {
+  let works: u32 = 0;
   for (let i: u32 = 0; i < packets; i++) {
     const descriptor: usize = DESCRIPTORS_AT + i * DESCRIPTOR_BYTES;
-    const status = receive(descriptor);
+    const status = admit(descriptor);
+    store<u32>(descriptor, status, DESCRIPTOR_STATUS_AT);
+    if (status == STATUS_PROTECTED) describeWork(workAt(WORK_AT, works++), descriptor);
+  }
+  if (works != 0) unprotectBatch(WORK_AT, works, load<u64>(DESCRIPTORS_AT, DESCRIPTOR_ARRIVAL_US_AT));
+  works = 0;
+  for (let i: u32 = 0; i < packets; i++) {
+    const descriptor: usize = DESCRIPTORS_AT + i * DESCRIPTOR_BYTES;
+    let status = load<u32>(descriptor, DESCRIPTOR_STATUS_AT);
+    if (status == STATUS_ADMITTED) status = receive(descriptor, false);
+    else if (status == STATUS_PROTECTED) status = receiveUnprotected(descriptor, workAt(WORK_AT, works++));
     store<u32>(descriptor, status, DESCRIPTOR_STATUS_AT);
     const counter = counterOf(status);
     if (counter != 0) store<u64>(LANE_AT + counter, load<u64>(LANE_AT + counter) + 1);
   }
 }
 
-function receive(descriptor: usize): u32 {
-  const stream = streamAt(load<u32>(descriptor, DESCRIPTOR_STREAM_AT));
+function streamOf(descriptor: usize): usize {
+  return streamAt(load<u32>(descriptor, DESCRIPTOR_STREAM_AT));
+}
+
+function isRtcp(stream: usize, descriptor: usize): bool {
+  if ((load<u32>(stream, STREAM_FLAGS_AT) & FLAG_RTCP_MUX) == 0) {
+    return load<u32>(descriptor, DESCRIPTOR_CHANNEL_AT) == CHANNEL_RTCP;
+  }
+  return looksLikeRtcp(load<u32>(descriptor, DESCRIPTOR_OFFSET_AT), load<u32>(descriptor, DESCRIPTOR_LENGTH_AT));
+}
+
+/** The stream is open, and the packet comes from its source; who it learns its source from must be authentic first. */
+function admit(descriptor: usize): u32 {
+  const stream = streamOf(descriptor);
   const flags = load<u32>(stream, STREAM_FLAGS_AT);
   if ((flags & FLAG_OPEN) == 0) return STATUS_CLOSED;
+  const isProtected = (flags & FLAG_SRTP) != 0;
+  if (isProtected && (flags & FLAG_LEARN) != 0) return STATUS_PROTECTED;
+  if (!isExpected(stream, descriptor)) return unauthorised(stream);
+  return isProtected ? STATUS_PROTECTED : STATUS_ADMITTED;
+}
+
+function isExpected(stream: usize, descriptor: usize): bool {
   const at: usize = load<u32>(descriptor, DESCRIPTOR_OFFSET_AT);
   const bytes = load<u32>(descriptor, DESCRIPTOR_LENGTH_AT);
-  let isRtcp: bool = load<u32>(descriptor, DESCRIPTOR_CHANNEL_AT) == CHANNEL_RTCP;
-  if ((flags & FLAG_RTCP_MUX) != 0) isRtcp = looksLikeRtcp(at, bytes);
+  const reports = isRtcp(stream, descriptor);
   const source = descriptor + DESCRIPTOR_SOURCE_AT;
   const port = load<u32>(descriptor, DESCRIPTOR_SOURCE_PORT_AT);
-  if ((flags & FLAG_LEARN) != 0 && !isRtcp && payloadBytes(at, bytes) >= 0) learnSource(stream, source, port);
-  if (!isFromSource(stream, source, port, isRtcp)) {
-    count(stream, STREAM_UNAUTHORISED_AT);
-    return STATUS_UNAUTHORISED;
+  const learns = (load<u32>(stream, STREAM_FLAGS_AT) & FLAG_LEARN) != 0;
+  if (learns && !reports && payloadBytes(at, bytes) >= 0) learnSource(stream, source, port);
+  return isFromSource(stream, source, port, reports);
+}
+
+function unauthorised(stream: usize): u32 {
+  count(stream, STREAM_UNAUTHORISED_AT);
+  return STATUS_UNAUTHORISED;
+}
+
+function isPaused(stream: usize): bool {
+  return load<u32>(recordingAt(load<u32>(stream, STREAM_RECORDING_AT)), RECORDING_PAUSED_AT) != 0;
+}
+
+/** Media of a paused recording is authenticated and never decrypted. */
+function describeWork(work: usize, descriptor: usize): void {
+  const stream = streamOf(descriptor);
+  const reports = isRtcp(stream, descriptor);
+  const context = CONTEXTS_AT + load<u32>(descriptor, DESCRIPTOR_STREAM_AT) * CONTEXT_BYTES;
+  store<u32>(work, context, WORK_CONTEXT_AT);
+  store<u32>(work, load<u32>(descriptor, DESCRIPTOR_OFFSET_AT), WORK_PACKET_AT);
+  store<u32>(work, load<u32>(descriptor, DESCRIPTOR_LENGTH_AT), WORK_LENGTH_AT);
+  store<u32>(work, reports ? CHANNEL_RTCP : CHANNEL_RTP, WORK_CHANNEL_AT);
+  store<u32>(work, !reports && isPaused(stream) ? 1 : 0, WORK_SEALED_AT);
+}
+
+function receiveUnprotected(descriptor: usize, work: usize): u32 {
+  const stream = streamOf(descriptor);
+  const status = load<u32>(work, WORK_STATUS_AT);
+  if (status == SRTP_OK) {
+    store<u32>(descriptor, load<u32>(work, WORK_LENGTH_AT), DESCRIPTOR_LENGTH_AT);
+    const learns = (load<u32>(stream, STREAM_FLAGS_AT) & FLAG_LEARN) != 0;
+    if (learns && !isExpected(stream, descriptor)) return unauthorised(stream);
+    return receive(descriptor, load<u32>(work, WORK_SEALED_AT) != 0);
   }
+  if (status == SRTP_INVALID) {
+    count(stream, STREAM_INVALID_AT);
+    return STATUS_INVALID;
+  }
+  const at: usize = load<u32>(descriptor, DESCRIPTOR_OFFSET_AT);
   const arrivalUs = load<u64>(descriptor, DESCRIPTOR_ARRIVAL_US_AT);
-  if (isRtcp) return receiveRtcp(stream, at, bytes, arrivalUs);
-  const status = receiveRtp(stream, at, bytes, arrivalUs);
-  if (status != STATUS_INVALID) hear(stream, port);
+  if (status == SRTP_REPLAYED && !isRtcp(stream, descriptor)) {
+    const copy = receiveReplay(stream, at, arrivalUs);
+    if (copy != STATUS_UNAUTHENTICATED) return copy;
+  }
+  count(stream, STREAM_UNAUTHENTICATED_AT);
+  return STATUS_UNAUTHENTICATED;
+}
+
+function receive(descriptor: usize, isSealed: bool): u32 {
+  const stream = streamOf(descriptor);
+  const at: usize = load<u32>(descriptor, DESCRIPTOR_OFFSET_AT);
+  const bytes = load<u32>(descriptor, DESCRIPTOR_LENGTH_AT);
+  const arrivalUs = load<u64>(descriptor, DESCRIPTOR_ARRIVAL_US_AT);
+  if (isRtcp(stream, descriptor)) return receiveRtcp(stream, at, bytes, arrivalUs);
+  const status = receiveRtp(stream, at, bytes, arrivalUs, isSealed);
+  if (status != STATUS_INVALID) hear(stream, load<u32>(descriptor, DESCRIPTOR_SOURCE_PORT_AT));
   return status;
 }
 
@@ -75,5 +180,6 @@ function counterOf(status: u32): u32 {
   if (status == STATUS_DUPLICATE) return LANE_DUPLICATE_AT;
   if (status == STATUS_PAUSED) return LANE_PAUSED_AT;
   if (status == STATUS_INVALID) return LANE_INVALID_AT;
+  if (status == STATUS_UNAUTHENTICATED) return LANE_UNAUTHENTICATED_AT;
   return status == STATUS_UNAUTHORISED ? LANE_UNAUTHORISED_AT : 0;
 }

@@ -22,6 +22,7 @@ import {
   STATUS_INVALID,
   STATUS_PAUSED,
   STATUS_RECEIVED,
+  STATUS_UNAUTHENTICATED,
   STREAM_BASE_SEQ_AT,
   STREAM_CLOCK_RATE_AT,
   STREAM_DUPLICATE_AT,
@@ -55,19 +56,15 @@ import { count, journal } from './stream';
 const FIRST_CYCLE: u32 = 0x10000;
 const SAME_TIME_SECONDS: u32 = 30;
 
-export function receiveRtp(stream: usize, at: usize, bytes: u32, arrivalUs: u64): u32 {
-  if (payloadBytes(at, bytes) < 0) {
+/** `isSealed`: it has not been decrypted, for the recording is paused; so its padding cannot be looked at. */
+export function receiveRtp(stream: usize, at: usize, bytes: u32, arrivalUs: u64, isSealed: bool): u32 {
+  if (!isSealed && payloadBytes(at, bytes) < 0) {
     count(stream, STREAM_INVALID_AT);
     return STATUS_INVALID;
   }
   const extSeq = extend(stream, at, arrivalUs);
   store<u64>(stream, arrivalUs, STREAM_LAST_PACKET_US_AT);
-  if (isDuplicate(stream, extSeq)) {
-    count(stream, STREAM_DUPLICATE_AT);
-    return journal(stream, KIND_DUPLICATE, extSeq, arrivalUs, at, FIXED_HEADER_BYTES)
-      ? STATUS_DUPLICATE
-      : STATUS_DROPPED;
-  }
+  if (isDuplicate(stream, extSeq)) return receiveDuplicate(stream, extSeq, at, arrivalUs);
   const isNewest = advance(stream, extSeq);
   const timestamp = timestampOf(at);
   if (isNewest) store<u32>(stream, timestamp, STREAM_MAX_TIMESTAMP_AT);
@@ -78,6 +75,19 @@ export function receiveRtp(stream: usize, at: usize, bytes: u32, arrivalUs: u64)
     return journal(stream, KIND_PAUSED, extSeq, arrivalUs, at, FIXED_HEADER_BYTES) ? STATUS_PAUSED : STATUS_DROPPED;
   }
   return journal(stream, KIND_RTP, extSeq, arrivalUs, at, bytes) ? STATUS_RECEIVED : STATUS_DROPPED;
+}
+
+/** SRTP has seen an authentic packet of this index: a copy of one that was received, else nothing that can be told apart from an attack. */
+export function receiveReplay(stream: usize, at: usize, arrivalUs: u64): u32 {
+  const isStarted = (load<u32>(stream, STREAM_FLAGS_AT) & FLAG_STARTED) != 0;
+  const extSeq = isStarted ? continued(stream, at, arrivalUs) : 0;
+  if (extSeq == 0 || !isDuplicate(stream, extSeq)) return STATUS_UNAUTHENTICATED;
+  return receiveDuplicate(stream, extSeq, at, arrivalUs);
+}
+
+function receiveDuplicate(stream: usize, extSeq: u32, at: usize, arrivalUs: u64): u32 {
+  count(stream, STREAM_DUPLICATE_AT);
+  return journal(stream, KIND_DUPLICATE, extSeq, arrivalUs, at, FIXED_HEADER_BYTES) ? STATUS_DUPLICATE : STATUS_DROPPED;
 }
 
 /**

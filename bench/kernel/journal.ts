@@ -40,7 +40,7 @@ function openCore(): MediaCore {
   for (let recording = 0; recording < RECORDINGS; recording++) {
     core.memory.openRecording(recording, recordingId(recording));
     core.memory.openStream(recording, {
-      ...{ recording, index: 0, clockRate: 8000, ownSsrc: 1, rtcpMux: false, firstEpoch: 0 },
+      ...{ recording, index: 0, clockRate: 8000, ownSsrc: 1, rtcpMux: false, firstEpoch: 0, isSrtp: false },
       remote: { address: SOURCE, rtpPort: 1, rtcpPort: 2 },
     });
   }

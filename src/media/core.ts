@@ -2,9 +2,9 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { createLaneMemory, LaneMemory, MAX_NOTE_BYTES } from './memory.ts';
+import { LaneSrtp, type SrtpExports } from './srtp-memory.ts';
 
-interface CoreExports {
-  initialise(): void;
+interface CoreExports extends SrtpExports {
   process(packets: number): void;
   note(recording: number, at: number, bytes: number, nowUs: bigint): number;
   declareKernelDrops(stream: number, packets: number, nowUs: bigint): void;
@@ -14,6 +14,9 @@ interface CoreExports {
   lost(stream: number): number;
   crc32c(at: number, bytes: number): number;
 }
+
+/** Between the name and the report, which SRTP writes a little before. */
+const SCRATCH_GAP_BYTES = 32;
 
 let compiled: WebAssembly.Module | null = null;
 
@@ -26,6 +29,7 @@ export function mediaModule(): WebAssembly.Module {
 export class MediaCore {
   readonly memory: LaneMemory;
   readonly wasm: CoreExports;
+  readonly srtp: LaneSrtp;
 
   /** Over fresh memory when none is given; a memory must have one core only at any time. */
   constructor(memory: WebAssembly.Memory = createLaneMemory()) {
@@ -33,6 +37,7 @@ export class MediaCore {
     this.wasm = instance.exports as unknown as CoreExports;
     this.memory = new LaneMemory(memory);
     this.wasm.initialise();
+    this.srtp = new LaneSrtp(memory, this.wasm);
   }
 
   /** @param note UTF-8 JSON. False when the journal has no room for it now. @throws RangeError if it can never fit. */
@@ -41,11 +46,16 @@ export class MediaCore {
     return this.wasm.note(recording, this.memory.writeScratch(note), note.length, nowUs) === 1;
   }
 
-  /** A receiver report with CNAME (RFC 3550 sections 6.4.2, 6.5.1); valid until the next use of the core. */
-  receiverReport(stream: number, nowUs: bigint, cname: Uint8Array): Uint8Array {
+  /**
+   * A receiver report with CNAME (RFC 3550 sections 6.4.2, 6.5.1), as SRTCP if the stream is SRTP; valid until the next use of the
+   * core. Null when the key is exhausted.
+   */
+  receiverReport(stream: number, nowUs: bigint, cname: Uint8Array): Uint8Array | null {
     const at = this.memory.writeScratch(cname);
-    const to = (cname.length + 7) & ~7;
-    return this.memory.scratch(to, this.wasm.receiverReport(stream, at + to, nowUs, at, cname.length));
+    const to = (cname.length + SCRATCH_GAP_BYTES) & ~7;
+    let bytes = this.wasm.receiverReport(stream, at + to, nowUs, at, cname.length);
+    if (this.srtp.isOpen(stream)) bytes = this.srtp.protectRtcp(stream, at + to, bytes);
+    return bytes === 0 ? null : this.memory.scratch(to, bytes);
   }
 
   /** Blocks of everything journaled since the last flush; valid until the next. */

@@ -10,6 +10,7 @@ import { Lane, LaneError, LaneFull } from './lane.ts';
 import type { StreamSetup } from './lane-protocol.ts';
 import type { PacketTotals } from './memory.ts';
 import { NoPortLeft, PortLeases } from './ports.ts';
+import { checkSrtpKeys, type StreamSrtp } from './srtp-suites.ts';
 import { uuidBytes } from './uuid.ts';
 
 /** An RTP payload type as the session description maps it (RFC 8866 section 6.6). `clockRate` in Hz. */
@@ -48,6 +49,8 @@ export interface StreamOptions {
   /** The signalled source; null: not known, the first sender becomes it. */
   remote: { address: string; rtpPort: number; rtcpPort: number } | null;
   rtcpMux: boolean;
+  /** Keys of both directions when the stream is SRTP; null or left out: it comes in the clear. */
+  srtp?: StreamSrtp | null;
 }
 
 /** Where a stream is received. */
@@ -65,6 +68,7 @@ export interface StreamCounters {
   unauthorised: number;
   duplicate: number;
   dropped: number;
+  unauthenticated: number;
 }
 
 export interface LaneStats {
@@ -280,8 +284,9 @@ export class RecordingMedia {
     return stream;
   }
 
-  #setup(index: number, { payloadTypes, remote, rtcpMux }: StreamOptions, rtpPort: number): StreamSetup {
+  #setup(index: number, { payloadTypes, remote, rtcpMux, srtp = null }: StreamOptions, rtpPort: number): StreamSetup {
     const { address, learnSource } = this.#engine.options;
+    if (srtp) for (const keys of [srtp.receive, srtp.send]) checkSrtpKeys(keys);
     const known = remote && !learnSource;
     return {
       recording: this.#slot,
@@ -294,6 +299,7 @@ export class RecordingMedia {
       rtpPort,
       rtcpPort: rtcpMux ? null : rtpPort + 1,
       reportTo: remote ? { address: remote.address, port: rtcpMux ? remote.rtpPort : remote.rtcpPort } : null,
+      srtp,
     };
   }
 }

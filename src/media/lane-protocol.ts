@@ -1,5 +1,7 @@
 /** What the main thread and a lane's worker say to each other. One message per change of a session, none per packet. */
+import { Secret } from '../secret.ts';
 import type { StreamState } from './memory.ts';
+import type { SrtpKeys, StreamSrtp } from './srtp-suites.ts';
 
 export interface LaneTask {
   memory: WebAssembly.Memory;
@@ -8,24 +10,26 @@ export interface LaneTask {
   journalDir: string;
   /** Memory of the lane's life before, in which records may wait still. */
   before: WebAssembly.Memory | null;
-  /** Epochs go on behind those of the lives before. */
-  firstEpoch: number;
+  /** Lives before this one: numbers of epochs and SRTCP indices go on behind theirs. */
+  life: number;
 }
 
-export interface StreamSetup extends Omit<StreamState, 'firstEpoch'> {
+export interface StreamSetup extends Omit<StreamState, 'firstEpoch' | 'isSrtp'> {
   address: string;
   rtpPort: number;
   rtcpPort: number | null;
   /** Where receiver reports go; null: nowhere. */
   reportTo: { address: string; port: number } | null;
+  /** Null: its packets come in the clear. */
+  srtp: StreamSrtp | null;
 }
 
 /** All of them can be sent again to a lane that was started again. */
 export type LaneCommand =
   | { do: 'open-recording'; slot: number; id: Uint8Array; paused: boolean }
   | { do: 'close-recording'; slot: number }
-  | { do: 'open-stream'; slot: number; setup: StreamSetup }
-  | { do: 'update-stream'; slot: number; setup: StreamSetup }
+  | { do: 'open-stream'; slot: number; setup: WireSetup }
+  | { do: 'update-stream'; slot: number; setup: WireSetup }
   | { do: 'close-stream'; slot: number }
   | { do: 'pause'; slot: number; paused: boolean }
   /** UTF-8 JSON. Done when it is on the disk. */
@@ -34,6 +38,33 @@ export type LaneCommand =
   | { do: 'stop' };
 
 export type LaneRequest = LaneCommand & { request: number };
+
+/** A secret does not cross to another thread, its bytes do: this is the only message that carries them. */
+export type WireSetup = Omit<StreamSetup, 'srtp'> & { srtp: { receive: WireKeys; send: WireKeys } | null };
+type WireKeys = Omit<SrtpKeys, 'keys'> & { keys: { keyAndSalt: Uint8Array; mki: Uint8Array | null }[] };
+
+export function toWire(setup: StreamSetup): WireSetup {
+  const { srtp } = setup;
+  return { ...setup, srtp: srtp && { receive: keysToWire(srtp.receive), send: keysToWire(srtp.send) } };
+}
+
+export function fromWire(setup: WireSetup): StreamSetup {
+  const { srtp } = setup;
+  return { ...setup, srtp: srtp && { receive: keysFromWire(srtp.receive), send: keysFromWire(srtp.send) } };
+}
+
+function keysToWire(keys: SrtpKeys): WireKeys {
+  return { ...keys, keys: keys.keys.map(({ keyAndSalt, mki }) => ({ keyAndSalt: keyAndSalt.reveal(), mki })) };
+}
+
+function keysFromWire(wire: WireKeys): SrtpKeys {
+  const keys = wire.keys.map(({ keyAndSalt, mki }) => {
+    const secret = new Secret(keyAndSalt);
+    keyAndSalt.fill(0);
+    return { keyAndSalt: secret, mki };
+  });
+  return { ...wire, keys };
+}
 
 export type LaneMessage =
   | { type: 'ready' }

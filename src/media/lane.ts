@@ -5,7 +5,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { Piscina } from 'piscina';
-import type { LaneCommand, LaneMessage, LaneTask, StreamSetup } from './lane-protocol.ts';
+import { type LaneCommand, type LaneMessage, type LaneTask, type StreamSetup, toWire } from './lane-protocol.ts';
 import {
   createLaneMemory,
   LaneMemory,
@@ -38,8 +38,6 @@ export class LaneFull extends Error {
 }
 
 const WORKER = new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url);
-/** Epochs of a lane that was started again begin here, so that they differ from those before. */
-const EPOCHS_PER_LIFE = 0x10000;
 /** A lane that dies more often than this in a row is broken for good: better to say so than to spin. */
 const MAX_DEATHS_IN_A_ROW = 7;
 const LONG_LIFE_MS = 10_000;
@@ -160,7 +158,7 @@ export class Lane {
   async openStream(setup: StreamSetup): Promise<number> {
     const slot = this.#streamSlots.take('stream');
     try {
-      await this.#command({ do: 'open-stream', slot, setup });
+      await this.#command({ do: 'open-stream', slot, setup: toWire(setup) });
       this.#streams.set(slot, setup);
       return slot;
     } catch (error) {
@@ -171,7 +169,7 @@ export class Lane {
 
   async updateStream(slot: number, setup: StreamSetup): Promise<void> {
     this.#streams.set(slot, setup);
-    await this.#command({ do: 'update-stream', slot, setup });
+    await this.#command({ do: 'update-stream', slot, setup: toWire(setup) });
   }
 
   async closeStream(slot: number): Promise<void> {
@@ -228,7 +226,7 @@ export class Lane {
     const task: LaneTask = {
       ...{ memory, port: port2, laneId, journalDir },
       before: this.#shared,
-      firstEpoch: this.#life * EPOCHS_PER_LIFE,
+      life: this.#life,
     };
     this.#shared = memory;
     this.#memory = new LaneMemory(memory);
@@ -309,7 +307,7 @@ export class Lane {
       await this.#send({ do: 'open-recording', slot, id, paused });
     }
     const reopened = [...this.#streams].map(([slot, setup]) =>
-      this.#send({ do: 'open-stream', slot, setup }).catch((refused: LaneError) => {
+      this.#send({ do: 'open-stream', slot, setup: toWire(setup) }).catch((refused: LaneError) => {
         if (refused.code === 'LANE_DIED') throw refused;
         const text = `stream ${setup.index} could not be received again: ${refused.message}`;
         this.note(setup.recording, { type: 'warning', text });
@@ -334,5 +332,6 @@ function addTotals(a: PacketTotals, b: PacketTotals | null): PacketTotals {
     unauthorised: a.unauthorised + b.unauthorised,
     dropped: a.dropped + b.dropped,
     rtcp: a.rtcp + b.rtcp,
+    unauthenticated: a.unauthenticated + b.unauthenticated,
   };
 }

@@ -11,9 +11,9 @@ export {
   BATCH_PACKETS,
   CHANNEL_RTCP,
   CHANNEL_RTP,
+  MAX_DATAGRAM_BYTES,
   MAX_RECORDINGS,
   MAX_STREAMS,
-  SLOT_BYTES,
 } from '../../assembly/layout.ts';
 
 /** Packet totals of a lane since it started; each packet is in one class. */
@@ -25,6 +25,8 @@ export interface PacketTotals {
   unauthorised: number;
   dropped: number;
   rtcp: number;
+  /** SRTP whose tag does not verify, and replays. */
+  unauthenticated: number;
 }
 
 export interface StreamState {
@@ -36,6 +38,7 @@ export interface StreamState {
   rtcpMux: boolean;
   firstEpoch: number;
   remote: { address: Uint8Array; rtpPort: number; rtcpPort: number } | null;
+  isSrtp: boolean;
 }
 
 /** What the worker writes for others to read. */
@@ -79,6 +82,7 @@ export class LaneMemory {
       unauthorised: read(layout.LANE_UNAUTHORISED_AT),
       dropped: read(layout.LANE_DROPPED_AT),
       rtcp: read(layout.LANE_RTCP_AT),
+      unauthenticated: read(layout.LANE_UNAUTHENTICATED_AT),
     };
   }
 
@@ -130,7 +134,10 @@ export class LaneMemory {
     if (this.#view.getUint32(at + layout.STREAM_CLOCK_RATE_AT, true) !== state.clockRate) {
       this.#view.setUint32(at + layout.STREAM_HAS_TRANSIT_AT, 0, true); // was measured by another clock
     }
-    const flags = layout.FLAG_OPEN | (remote ? 0 : layout.FLAG_LEARN) | (state.rtcpMux ? layout.FLAG_RTCP_MUX : 0);
+    let flags = layout.FLAG_OPEN;
+    if (!remote) flags |= layout.FLAG_LEARN;
+    if (state.rtcpMux) flags |= layout.FLAG_RTCP_MUX;
+    if (state.isSrtp) flags |= layout.FLAG_SRTP;
     this.#view.setUint32(at + layout.STREAM_FLAGS_AT, kept | flags, true);
     this.#view.setUint32(at + layout.STREAM_CLOCK_RATE_AT, state.clockRate, true);
     if (!remote || !this.#isRemote(at, remote)) this.#view.setUint32(at + layout.STREAM_HEARD_PORT_AT, 0, true);
@@ -149,6 +156,7 @@ export class LaneMemory {
     unauthorised: number;
     duplicate: number;
     dropped: number;
+    unauthenticated: number;
     lastPacketUs: number;
   } {
     const at = this.#stream(slot);
@@ -163,6 +171,7 @@ export class LaneMemory {
       unauthorised: read(layout.STREAM_UNAUTHORISED_AT),
       duplicate: read(layout.STREAM_DUPLICATE_AT),
       dropped: read(layout.STREAM_DROPPED_AT),
+      unauthenticated: read(layout.STREAM_UNAUTHENTICATED_AT),
       lastPacketUs: Number(this.#view.getBigUint64(at + layout.STREAM_LAST_PACKET_US_AT, true)),
     };
   }
@@ -177,8 +186,8 @@ export class LaneMemory {
     port: number,
     nowUs: bigint,
   ): void {
-    const offset = layout.SLOTS_AT + n * layout.SLOT_BYTES;
-    const length = packet.length > layout.SLOT_BYTES ? 0 : packet.length;
+    const offset = layout.SLOTS_AT + n * layout.SLOT_BYTES + layout.SLOT_HEADROOM_BYTES;
+    const length = packet.length > layout.MAX_DATAGRAM_BYTES ? 0 : packet.length;
     if (length > 0) this.#bytes.set(packet, offset);
     const at = layout.DESCRIPTORS_AT + n * layout.DESCRIPTOR_BYTES;
     this.#view.setUint32(at + layout.DESCRIPTOR_STREAM_AT, stream, true);

@@ -50,6 +50,7 @@ export class OfflineLane {
       rtcpMux: false,
       firstEpoch: 0,
       remote,
+      isSrtp: false,
     });
     return slot;
   }

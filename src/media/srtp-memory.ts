@@ -3,7 +3,7 @@
  * library's own.
  */
 import * as layout from '../../assembly/layout.ts';
-import { checkSrtpKeys, SRTP_SUITES, type SrtpKeys } from './srtp-suites.ts';
+import { checkSrtpKeys, SRTP_SUITES, type SrtpKeys, type StreamSrtp } from './srtp-suites.ts';
 
 export { BATCH_PACKETS } from '../../assembly/layout.ts';
 
@@ -50,7 +50,9 @@ export const SRTP_STATUS = {
   tooManySources: layout.SRTP_TOO_MANY_SOURCES,
 } as const;
 
-export class NoSrtpRoom extends Error {}
+export class NoSrtpRoom extends Error {
+  override readonly name = 'NoSrtpRoom';
+}
 
 /** Contexts by number, and the keys that they have. */
 export class SrtpContexts {
@@ -69,6 +71,10 @@ export class SrtpContexts {
     this.#contextsAt = contextsAt;
     this.#keysAt = keysAt;
     this.#freeKeys = Array.from({ length: keys }, (_, n) => keys - 1 - n);
+  }
+
+  isOpen(context: number): boolean {
+    return this.#keysOf.has(context);
   }
 
   addressOf(context: number): number {
@@ -137,6 +143,62 @@ function parametersOf({
   const isRtcpEncrypted = !unencryptedSrtcp && cipher !== 'NULL';
   const mkiBytes = keys[0]?.mki?.length ?? 0;
   return [CIPHERS[cipher], masterKeyBytes, rtpTagBytes, rtcpTagBytes, mkiBytes, isRtcpEncrypted ? 1 : 0];
+}
+
+/** The contexts of a lane: one to receive and one to send with for each stream. */
+export class LaneSrtp {
+  readonly #contexts: SrtpContexts;
+  readonly #view: DataView;
+  readonly #wasm: SrtpExports;
+
+  constructor(memory: WebAssembly.Memory, wasm: SrtpExports) {
+    this.#view = new DataView(memory.buffer);
+    this.#wasm = wasm;
+    this.#contexts = new SrtpContexts(memory, wasm, layout.CONTEXTS_AT, layout.KEYS_AT, layout.MAX_KEYS);
+  }
+
+  /** @param firstRtcpIndex above all that reports have been sent with under these keys. @throws RangeError, NoSrtpRoom */
+  open(stream: number, { receive, send }: StreamSrtp, firstRtcpIndex: number): void {
+    this.#contexts.open(stream, receive);
+    try {
+      this.#contexts.open(sendContext(stream), send, firstRtcpIndex);
+    } catch (error) {
+      this.#contexts.close(stream);
+      throw error;
+    }
+  }
+
+  /** After a new offer: other keys, or the same ones, under which the peer may begin again. */
+  update(stream: number, { receive, send }: StreamSrtp, changed: { receive: boolean; send: boolean }): void {
+    if (changed.receive) this.#contexts.rekey(stream, receive);
+    if (changed.send) this.#contexts.rekey(sendContext(stream), send);
+    this.#contexts.allowRocReset(stream);
+  }
+
+  close(stream: number): void {
+    if (!this.#contexts.isOpen(stream)) return;
+    this.#contexts.close(stream);
+    this.#contexts.close(sendContext(stream));
+  }
+
+  isOpen(stream: number): boolean {
+    return this.#contexts.isOpen(stream);
+  }
+
+  /** Protects an RTCP packet where it lies, with room behind it. @returns its new length; 0 when it must not be sent. */
+  protectRtcp(stream: number, at: number, bytes: number): number {
+    this.#view.setUint32(layout.WORK_AT + layout.WORK_CONTEXT_AT, this.#contexts.addressOf(sendContext(stream)), true);
+    this.#view.setUint32(layout.WORK_AT + layout.WORK_PACKET_AT, at, true);
+    this.#view.setUint32(layout.WORK_AT + layout.WORK_LENGTH_AT, bytes, true);
+    this.#view.setUint32(layout.WORK_AT + layout.WORK_CHANNEL_AT, layout.CHANNEL_RTCP, true);
+    this.#wasm.srtpProtect(layout.WORK_AT, 1);
+    const status = this.#view.getUint32(layout.WORK_AT + layout.WORK_STATUS_AT, true);
+    return status === layout.SRTP_OK ? this.#view.getUint32(layout.WORK_AT + layout.WORK_LENGTH_AT, true) : 0;
+  }
+}
+
+function sendContext(stream: number): number {
+  return layout.MAX_STREAMS + stream;
 }
 
 /** A memory for contexts alone: constants, contexts, keys, and batches of packets. */

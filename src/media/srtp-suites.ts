@@ -64,6 +64,12 @@ export interface SrtpKeys {
   unencryptedSrtcp?: boolean;
 }
 
+/** Both directions of a stream: what the peer sends with, and what our reports are sent with. */
+export interface StreamSrtp {
+  receive: SrtpKeys;
+  send: SrtpKeys;
+}
+
 /** @throws RangeError that says what is wrong with the keys (and never shows them). */
 export function checkSrtpKeys({ suite, keys }: SrtpKeys): void {
   if (!isSrtpSuite(suite)) throw new RangeError(`${String(suite)} is no SRTP crypto suite known here`);

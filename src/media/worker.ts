@@ -5,12 +5,21 @@
 import { once } from 'node:events';
 import { type EventLoopUtilization, performance } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import type { MessagePort } from 'node:worker_threads';
 import { JournalWriter } from '../journal/writer.ts';
 import { MediaCore } from './core.ts';
 import { kernelDropsByPort } from './kernel-drops.ts';
-import type { LaneCommand, LaneMessage, LaneRequest, LaneTask, StreamSetup } from './lane-protocol.ts';
+import {
+  fromWire,
+  type LaneCommand,
+  type LaneMessage,
+  type LaneRequest,
+  type LaneTask,
+  type StreamSetup,
+} from './lane-protocol.ts';
 import { DgramSockets, type LaneSockets } from './sockets.ts';
+import type { SrtpKeys } from './srtp-suites.ts';
 
 /** What a kill -9 may cost stands here, beside what the sockets hold. */
 const FLUSH_MS = 20;
@@ -24,6 +33,9 @@ const LAST_LOOK_MS = 50;
 const NOTE_SYNC_MS = 200;
 /** While the writer holds more than this, blocks stay in the staging region, which drops and counts when it is full. */
 const WRITER_HIGH_WATER_BYTES = 48 * 1024 * 1024;
+/** Epochs and SRTCP indices of a lane that was started again begin here: none is used twice. */
+const EPOCHS_PER_LIFE = 0x10000;
+const RTCP_INDICES_PER_LIFE = 0x100_0000;
 const CNAME = Buffer.from('doubletrack');
 
 const nowUs = () => process.hrtime.bigint() / 1000n;
@@ -65,7 +77,7 @@ class LaneWorker {
   readonly #core: MediaCore;
   readonly #writer: JournalWriter;
   readonly #sockets: LaneSockets;
-  readonly #firstEpoch: number;
+  readonly #life: number;
   readonly #streams = new Map<number, StreamSetup>();
   readonly #timers: NodeJS.Timeout[];
   /** Notes that found no room; they go before anything else once there is some. */
@@ -82,7 +94,7 @@ class LaneWorker {
   constructor(task: LaneTask, writer: JournalWriter, firstBlockSeq: bigint) {
     this.#core = new MediaCore(task.memory);
     this.#core.memory.setLane(task.laneId, firstBlockSeq);
-    this.#firstEpoch = task.firstEpoch;
+    this.#life = task.life;
     this.#writer = writer;
     this.#sockets = new DgramSockets({
       memory: this.#core.memory,
@@ -132,10 +144,9 @@ class LaneWorker {
     if (command.do === 'open-recording') {
       memory.openRecording(command.slot, command.id);
       memory.setPaused(command.slot, command.paused);
-    } else if (command.do === 'open-stream') await this.#openStream(command.slot, command.setup);
+    } else if (command.do === 'open-stream') await this.#openStream(command.slot, fromWire(command.setup));
     else if (command.do === 'update-stream') {
-      this.#streams.set(command.slot, command.setup);
-      memory.updateStream(command.slot, command.setup);
+      this.#updateStream(command.slot, fromWire(command.setup));
     } else if (command.do === 'close-stream') await this.#closeStream(command.slot);
     else if (command.do === 'pause') memory.setPaused(command.slot, command.paused);
     else if (command.do === 'note') await this.#note(command.slot, command.note);
@@ -150,13 +161,34 @@ class LaneWorker {
   }
 
   async #openStream(slot: number, setup: StreamSetup): Promise<void> {
-    this.#core.memory.openStream(slot, { ...setup, firstEpoch: this.#firstEpoch });
+    const { memory, srtp } = this.#core;
+    if (setup.srtp) srtp.open(slot, setup.srtp, this.#life * RTCP_INDICES_PER_LIFE);
+    memory.openStream(slot, {
+      ...setup,
+      firstEpoch: this.#life * EPOCHS_PER_LIFE,
+      isSrtp: setup.srtp !== null,
+    });
     try {
       await this.#sockets.open(slot, setup.address, setup.rtpPort, setup.rtcpPort);
     } catch (error) {
-      this.#core.memory.closeStream(slot);
+      memory.closeStream(slot);
+      srtp.close(slot);
       throw error;
     }
+    this.#streams.set(slot, setup);
+  }
+
+  #updateStream(slot: number, setup: StreamSetup): void {
+    const { memory, srtp } = this.#core;
+    const before = this.#streams.get(slot)?.srtp ?? null;
+    if (!setup.srtp) srtp.close(slot);
+    else if (!before) srtp.open(slot, setup.srtp, this.#life * RTCP_INDICES_PER_LIFE);
+    else {
+      const receive = !isDeepStrictEqual(bytesOf(before.receive), bytesOf(setup.srtp.receive));
+      const send = !isDeepStrictEqual(bytesOf(before.send), bytesOf(setup.srtp.send));
+      srtp.update(slot, setup.srtp, { receive, send });
+    }
+    memory.updateStream(slot, { ...setup, isSrtp: setup.srtp !== null });
     this.#streams.set(slot, setup);
   }
 
@@ -167,6 +199,7 @@ class LaneWorker {
     this.#sockets.close(slot);
     while (this.#core.wasm.declareStreamDrops(slot, nowUs()) === 0) await this.#flushed();
     this.#core.memory.closeStream(slot);
+    this.#core.srtp.close(slot);
     this.#streams.delete(slot);
     this.#kernelDrops.delete(slot);
   }
@@ -213,7 +246,8 @@ class LaneWorker {
     const now = nowUs();
     for (const [slot, { reportTo }] of this.#streams) {
       if (!reportTo || slot % REPORT_TURNS !== this.#reportTurn) continue;
-      this.#sockets.sendRtcp(slot, this.#core.receiverReport(slot, now, CNAME), reportTo.address, reportTo.port);
+      const report = this.#core.receiverReport(slot, now, CNAME);
+      if (report) this.#sockets.sendRtcp(slot, report, reportTo.address, reportTo.port);
     }
     this.#reportTurn = (this.#reportTurn + 1) % REPORT_TURNS;
   }
@@ -253,4 +287,9 @@ class LaneWorker {
     this.#isDead = true;
     this.#fatal.reject(error);
   }
+}
+
+/** For comparison only. */
+function bytesOf({ suite, keys, unencryptedSrtcp = false }: SrtpKeys) {
+  return [suite, unencryptedSrtcp, keys.map(({ keyAndSalt, mki }) => [keyAndSalt.reveal(), mki])];
 }

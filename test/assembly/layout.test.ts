@@ -16,7 +16,26 @@ const RESERVED_BYTES = 1024;
 const SOURCE = readFileSync(path.resolve(import.meta.dirname, '../../assembly/layout.ts'), 'utf8');
 const values = layout as unknown as Record<string, number>;
 
+/** What the SRTP kernels use, in lane memory and in that of the library. */
+const SRTP: Region[] = [
+  { name: 'AES_CONSTANTS', at: layout.AES_CONSTANTS_AT, bytes: layout.AES_CONSTANTS_BYTES },
+  { name: 'SHA1_CONSTANTS', at: layout.SHA1_CONSTANTS_AT, bytes: layout.SHA1_CONSTANTS_BYTES },
+  { name: 'GHASH_CONSTANTS', at: layout.GHASH_CONSTANTS_AT, bytes: layout.GHASH_CONSTANTS_BYTES },
+  { name: 'AES_SCRATCH', at: layout.AES_SCRATCH_AT, bytes: layout.AES_SCRATCH_BYTES },
+  { name: 'SHA1_SCRATCH', at: layout.SHA1_SCRATCH_AT, bytes: layout.SHA1_SCRATCH_BYTES },
+  { name: 'GHASH_SCRATCH', at: layout.GHASH_SCRATCH_AT, bytes: layout.GHASH_SCRATCH_BYTES },
+  { name: 'WORK', at: layout.WORK_AT, bytes: layout.BATCH_PACKETS * layout.WORK_BYTES },
+  { name: 'SRTP_PLAIN', at: layout.SRTP_PLAIN_AT, bytes: layout.SRTP_PLAIN_BYTES },
+  { name: 'SRTP_TAGS', at: layout.SRTP_TAGS_AT, bytes: layout.SRTP_TAGS_BYTES },
+  { name: 'SRTP_MASTER', at: layout.SRTP_MASTER_AT, bytes: layout.ROUND_KEYS_BYTES },
+  { name: 'SRTP_DERIVED', at: layout.SRTP_DERIVED_AT, bytes: layout.SRTP_DERIVED_BYTES },
+  { name: 'SRTP_NOW', at: layout.SRTP_NOW_US_AT, bytes: 8 },
+];
+
 const LANE: Region[] = [
+  ...SRTP,
+  { name: 'CONTEXTS', at: layout.CONTEXTS_AT, bytes: layout.MAX_CONTEXTS * layout.CONTEXT_BYTES },
+  { name: 'KEYS', at: layout.KEYS_AT, bytes: layout.MAX_KEYS * layout.SRTP_KEY_BYTES },
   { name: 'CRC_TABLE', at: layout.CRC_TABLE_AT, bytes: layout.CRC_TABLE_BYTES },
   { name: 'LANE', at: layout.LANE_AT, bytes: layout.LANE_BYTES },
   { name: 'EXCHANGE', at: layout.EXCHANGE_AT, bytes: layout.EXCHANGE_BYTES },
@@ -76,10 +95,13 @@ const STRUCTS: [prefix: string, bytes: number, wide: RegExp, skip?: RegExp][] = 
   ['STREAM_', layout.STREAM_BYTES, /_US_AT$/, /^STREAM_EPOCH_STATE_AT$/],
   ['DESCRIPTOR_', layout.DESCRIPTOR_BYTES, /(_US|_SOURCE)_AT$/],
   ['ENTRY_', layout.ENTRY_BYTES, /_US_AT$/],
+  ['SOURCE_', layout.SOURCE_BYTES, /(SOURCE_INDEX|WINDOW)_AT$/],
+  ['CONTEXT_', layout.CONTEXT_BYTES, /(_US|SOURCES)_AT$/],
+  ['WORK_', layout.WORK_BYTES, /(TAG|MAC)_AT$/, /^WORK_(TEXT|END)_AT$/],
   [
     'LANE_',
     layout.LANE_BYTES,
-    /(BLOCK_SEQ|RECEIVED|DUPLICATE|PAUSED|INVALID|UNAUTHORISED|DROPPED|RTCP|QUEUED_BYTES|WRITTEN_BYTES|MS|LOAD)_AT$/,
+    /(BLOCK_SEQ|UNAUTHENTICATED|RECEIVED|DUPLICATE|PAUSED|INVALID|UNAUTHORISED|DROPPED|RTCP|QUEUED_BYTES|WRITTEN_BYTES|MS|LOAD)_AT$/,
   ],
 ];
 
@@ -104,6 +126,18 @@ test('the state of an epoch is what lies between its bounds, and both epochs fit
   assert.ok(layout.STREAM_LAST_PACKET_US_AT + 8 <= end);
   assert.ok(layout.STREAM_OTHER_WINDOW_AT + layout.STREAM_WINDOW_BYTES <= layout.STREAM_BYTES);
   assert.ok(Math.max(layout.STREAM_EPOCH_STATE_BYTES, layout.STREAM_WINDOW_BYTES) <= layout.EXCHANGE_BYTES);
+});
+
+test('parts of SRTP keys, and packets with what SRTP writes around them, fit', () => {
+  assert.ok(layout.CIPHER_SALT_AT >= layout.AES_KEY_BYTES && layout.AES_KEY_BYTES >= layout.ROUND_KEYS_BYTES + 64);
+  assert.ok(layout.CIPHER_HMAC_AT >= layout.CIPHER_SALT_AT + 16);
+  assert.ok(layout.CIPHER_GHASH_AT >= layout.CIPHER_HMAC_AT + 2 * layout.SHA1_STATE_BYTES);
+  assert.equal(layout.CIPHER_BYTES, layout.CIPHER_GHASH_AT + layout.GHASH_TABLES_BYTES);
+  assert.ok(layout.SRTP_KEY_RTP_AT >= layout.SRTP_KEY_MKI_AT + layout.MAX_MKI_BYTES);
+  // A block before the packet; behind it a tag, an index word and an MKI, then the padding of a SHA-1 message.
+  assert.ok(layout.SLOT_HEADROOM_BYTES >= 16);
+  assert.ok(layout.SLOT_SLACK_BYTES >= 16 + 4 + layout.MAX_MKI_BYTES + 64 + 8);
+  assert.ok(layout.SRTP_PLAIN_BYTES >= layout.MAX_DATAGRAM_BYTES + 16 + 16 + layout.MAX_MKI_BYTES);
 });
 
 test('a block of everything staged fits, and so does one record more than the longest', () => {

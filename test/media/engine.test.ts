@@ -157,7 +157,7 @@ test('a stream that is updated goes on, on its ports, from its new source', asyn
   first.send(rtp({ seq: 3 }), media);
   await until(() => totals().unauthorised === 1, 'the packet of the old one');
   assert.deepEqual(recording.counters(), [
-    { index: 0, received: 2, invalid: 0, unauthorised: 1, duplicate: 0, dropped: 0 },
+    { index: 0, received: 2, invalid: 0, unauthorised: 1, duplicate: 0, dropped: 0, unauthenticated: 0 },
   ]);
   await recording.close();
   for (const sender of [first, second]) sender.close();

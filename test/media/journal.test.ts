@@ -145,7 +145,7 @@ test('a new source by an update is the only one from then on, and the epoch goes
   rig.rtp(rtp({ seq: 1 }));
   const moved = { address: '203.0.113.9', port: 7_000 };
   rig.core.memory.updateStream(0, {
-    ...{ recording: 0, index: 0, clockRate: 8000, ownSsrc: 1, rtcpMux: false, firstEpoch: 0 },
+    ...{ recording: 0, index: 0, clockRate: 8000, ownSsrc: 1, rtcpMux: false, firstEpoch: 0, isSrtp: false },
     remote: { address: addressBytes(moved.address), rtpPort: 7_000, rtcpPort: 7_001 },
   });
   assert.equal(rig.rtp(rtp({ seq: 2 })), STATUS.unauthorised);

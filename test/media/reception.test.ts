@@ -207,7 +207,7 @@ test('RFC 3550 section 6.4.1: fraction lost, cumulative lost, last SR and the de
 
 test('RFC 3550 section 6.4.2: no report block before the first packet', () => {
   const rig = new Rig();
-  const report = Buffer.from(rig.core.receiverReport(0, 0n, Buffer.from('doubletrack')));
+  const report = Buffer.from(rig.core.receiverReport(0, 0n, Buffer.from('doubletrack'))!);
   assert.equal(decodeReport(report), null);
   assert.equal(
     report.toString('hex'),
@@ -218,7 +218,7 @@ test('RFC 3550 section 6.4.2: no report block before the first packet', () => {
 test('RFC 3550 section 6.5: the CNAME item ends with at least one zero, at a multiple of four', () => {
   const rig = new Rig();
   for (let length = 1; length < 256; length++) {
-    const report = Buffer.from(rig.core.receiverReport(0, 0n, Buffer.alloc(length, 0x61)));
+    const report = Buffer.from(rig.core.receiverReport(0, 0n, Buffer.alloc(length, 0x61))!);
     assert.equal(report.length % 4, 0);
     assert.equal((report.readUInt16BE(10) + 1) * 4, report.length - 8);
     assert.equal(report[17], length);

@@ -82,7 +82,15 @@ export class Rig {
 
   open(slot: number, stream: Partial<StreamState> = {}): void {
     this.core.memory.openStream(slot, {
-      ...{ recording: 0, index: slot, clockRate: 8000, ownSsrc: 0x1234_5678, rtcpMux: false, firstEpoch: 0 },
+      ...{
+        recording: 0,
+        index: slot,
+        clockRate: 8000,
+        ownSsrc: 0x1234_5678,
+        rtcpMux: false,
+        firstEpoch: 0,
+        isSrtp: false,
+      },
       remote: { ...SOURCE, address: addressBytes(SOURCE.address) },
       ...stream,
     });
@@ -119,7 +127,7 @@ export class Rig {
 
   /** A receiver report block as RFC 3550 section 6.4.2 lays it out, or null without one. */
   report(nowUs: number): ReportBlock | null {
-    return decodeReport(Buffer.from(this.core.receiverReport(0, BigInt(nowUs), Buffer.from('test'))));
+    return decodeReport(Buffer.from(this.core.receiverReport(0, BigInt(nowUs), Buffer.from('test'))!));
   }
 }
 

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { KIND_DUPLICATE, KIND_RTCP, KIND_RTP } from '../../src/journal/format.ts';
+import { MAX_DATAGRAM_BYTES } from '../../src/media/memory.ts';
 import { Rig, randomNumbers, rtp, STATUS, senderReport } from './rig.ts';
 
 /** Everything in it: padding of 4, an extension of one word, two CSRCs, four bytes of payload. */
@@ -72,7 +73,16 @@ test('RFC 3550 A.1: version, padding and lengths that cannot be', () => {
   assert.equal(rig.core.memory.totals().invalid, bad.length);
   assert.equal(rig.records().length, 0);
   assert.equal(rig.rtp(rtp({ first: 0xa0, payload: Buffer.from([1, 2, 3]) })), STATUS.received, 'padding only');
-  assert.equal(rig.rtp(Buffer.concat([rtp({ seq: 2 }), Buffer.alloc(16384 - 172)])), STATUS.received, 'a full slot');
+  assert.equal(
+    rig.rtp(Buffer.concat([rtp({ seq: 2 }), Buffer.alloc(MAX_DATAGRAM_BYTES - 172)])),
+    STATUS.received,
+    'the longest',
+  );
+  assert.equal(
+    rig.rtp(Buffer.concat([rtp({ seq: 3 }), Buffer.alloc(MAX_DATAGRAM_BYTES - 171)])),
+    STATUS.invalid,
+    'longer',
+  );
 });
 
 test('RFC 3550 A.2: a compound packet truncated at each byte', () => {
