@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { createLaneMemory, LaneMemory, MAX_NOTE_BYTES } from './memory.ts';
+import { selfTest } from './self-test.ts';
 import { LaneSrtp, type SrtpExports } from './srtp-memory.ts';
 
 interface CoreExports extends SrtpExports {
@@ -20,9 +21,13 @@ const SCRATCH_GAP_BYTES = 32;
 
 let compiled: WebAssembly.Module | null = null;
 
-/** The core's code, compiled once per thread. */
+/** The core's code, compiled and tested once per thread. @throws Error when its kernels give wrong answers here. */
 export function mediaModule(): WebAssembly.Module {
-  compiled ??= new WebAssembly.Module(readFileSync(fileURLToPath(import.meta.resolve('#media.wasm'))));
+  if (!compiled) {
+    const module = new WebAssembly.Module(readFileSync(fileURLToPath(import.meta.resolve('#media.wasm'))));
+    selfTest(module);
+    compiled = module;
+  }
   return compiled;
 }
 
