@@ -2,33 +2,41 @@
  * GHASH (NIST SP 800-38D sections 6.3 and 6.4), the universal hash of AES-GCM (RFC 7714 uses it for SRTP).
  *
  * A block is a polynomial over GF(2) whose coefficient of x^0 is the first bit: bit 7 of byte 0. To multiply blocks by a fixed H, a
- * swizzle looks up one byte of nibble * H for the sixteen nibbles of a block at a time. The sixteen bytes of the products ("rows") are
- * summed by Horner's rule, each a byte further on, and the 31 bytes that result are reduced once. Four blocks share that by
- * aggregation: Y' = (Y + X1) * H^4 + X2 * H^3 + X3 * H^2 + X4 * H.
+ * swizzle looks up one byte of nibble * H for sixteen nibbles at a time. The sixteen bytes of the products ("rows") are summed by
+ * Horner's rule, each a byte further on, and the 31 bytes that result are reduced once. Four blocks share that by aggregation:
+ * Y' = (Y + X1) * H^4 + X2 * H^3 + X3 * H^2 + X4 * H.
  *
  * Constant time: a secret is an index within a register only, never of memory, and nothing branches on one.
  */
-import { GHASH_CONSTANTS_AT, GHASH_SCRATCH_AT, GHASH_SCRATCH_BYTES } from '../layout';
+import { GHASH_CONSTANTS_AT, GHASH_SCRATCH_AT, GHASH_SCRATCH_BYTES, GHASH_TABLES_BYTES } from '../layout';
 
 const BLOCK_BYTES: u32 = 16;
 /**
- * A row of the tables: for each power from H^4 down to H, byte j of the sixteen multiples n * H, and of the sixteen n * H * x^4. The
- * multiples are reduced, so a row never spills into the next byte.
+ * Row j of the tables, from byte 15 down to byte 0: for each power from H^4 down to H, byte j of the sixteen multiples n * H, and of
+ * the sixteen n * H * x^4. The multiples are reduced, so none is longer than a block.
  */
 const ROW_BYTES: usize = 128;
-const LAST_ROW: usize = 15 * ROW_BYTES;
+const POWER_BYTES: usize = 32;
 
 /** R of SP 800-38D section 6.3: x^128 = 1 + x + x^2 + x^7. */
 const R: u64 = 0xe100000000000000;
 
 const SCRATCH: usize = GHASH_SCRATCH_AT;
-const LOW_NIBBLES_AT: usize = GHASH_CONSTANTS_AT;
-const REVERSAL_AT: usize = GHASH_CONSTANTS_AT + 16;
+const NIBBLE_AT: usize = GHASH_CONSTANTS_AT;
+const REDUCTION_AT: usize = GHASH_CONSTANTS_AT + 16;
 
 /** Vector constants are loaded from memory because V8 builds a `v128.const` anew at each use. Once per memory. */
 export function initGhash(): void {
-  v128.store(LOW_NIBBLES_AT, i8x16.splat(0x0f));
-  v128.store(REVERSAL_AT, i8x16(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0));
+  v128.store(NIBBLE_AT, i8x16.splat(0x0f));
+  // Both bytes of n * R and of n * R * x^4, in the order of `product`.
+  for (let n: u32 = 0; n < 16; n++) {
+    let multiple: u32 = 0;
+    for (let bit: u32 = 0; bit < 4; bit++) if (n & (8 >> bit)) multiple ^= 0xe100 >> bit;
+    store<u8>(REDUCTION_AT + n, multiple >> 8);
+    store<u8>(REDUCTION_AT + n, multiple >> 12, 16);
+    store<u8>(REDUCTION_AT + n, multiple, 32);
+    store<u8>(REDUCTION_AT + n, multiple >> 4, 48);
+  }
 }
 
 // --- the tables of a key ---
@@ -36,16 +44,16 @@ export function initGhash(): void {
 /** Writes the GHASH_TABLES_BYTES of tables for the hash subkey H, 16 bytes at `h`. */
 export function ghashKey(h: usize, tables: usize): void {
   let power = v128.load(h);
-  writeMultiples(power, tables + 96);
-  for (let at = tables + 96; at > tables; ) {
-    at -= 32;
+  writeMultiples(power, tables + 3 * POWER_BYTES);
+  for (let at = tables + 3 * POWER_BYTES; at > tables; ) {
+    at -= POWER_BYTES;
     power = multiply1(tables, power);
     writeMultiples(power, at);
   }
   memory.fill(SCRATCH, 0, GHASH_SCRATCH_BYTES);
 }
 
-/** The columns of one power: byte j of every multiple goes to row j. */
+/** The tables of one power: byte j of every multiple goes to row j. */
 function writeMultiples(power: v128, columns: usize): void {
   // x^0 to x^7 times the power: a nibble's first bit is the lowest coefficient.
   let high = bswap(<u64>v128.extract_lane<i64>(power, 0));
@@ -71,7 +79,7 @@ function writeNibble(one: usize, columns: usize): void {
     }
     v128.store(SCRATCH, product);
     for (let row: usize = 0; row < 16; row++) {
-      store<u8>(columns + row * ROW_BYTES + n, load<u8>(SCRATCH + row));
+      store<u8>(columns + (15 - row) * ROW_BYTES + n, load<u8>(SCRATCH + row));
     }
   }
 }
@@ -79,16 +87,16 @@ function writeNibble(one: usize, columns: usize): void {
 // --- multiplication ---
 
 function lowNibbles(x: v128): v128 {
-  return v128.and(x, v128.load(LOW_NIBBLES_AT));
+  return v128.and(x, v128.load(NIBBLE_AT));
 }
 
 function highNibbles(x: v128): v128 {
-  return v128.and(v128.shr<u32>(x, 4), v128.load(LOW_NIBBLES_AT));
+  return v128.and(v128.shr<u32>(x, 4), v128.load(NIBBLE_AT));
 }
 
-/** One byte of the products of sixteen bytes with one power, from its columns. */
-function product(columns: usize, high: v128, low: v128): v128 {
-  return v128.xor(v128.relaxed_swizzle(v128.load(columns), high), v128.relaxed_swizzle(v128.load(columns, 16), low));
+/** One byte of the products of sixteen bytes with one power, from its two tables. */
+function product(tables: usize, high: v128, low: v128): v128 {
+  return v128.xor(v128.relaxed_swizzle(v128.load(tables), high), v128.relaxed_swizzle(v128.load(tables, 16), low));
 }
 
 /** Sixteen bytes, one further on, behind the last byte of those before them. */
@@ -96,17 +104,13 @@ function shift(x: v128, before: v128): v128 {
   return v128.shuffle<u8>(before, x, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30);
 }
 
-/** Reduces x^128 * over + rest, where `over` has 120 bits at most: what it is multiplied with does not overflow again. */
+/** Reduces x^128 * over + rest: x^128 = R, so every byte of `over` counts R times, which is two bytes. */
 function reduce(rest: v128, over: v128): v128 {
-  const reversal = v128.load(REVERSAL_AT);
-  // As a little-endian number, where x is a shift to the right, in two halves of which `carry` is what falls from one to the other.
-  const v = v128.relaxed_swizzle(over, reversal);
-  const carry = v128.shuffle<u64>(v, i32x4.splat(0), 1, 2);
-  const x1 = v128.xor(v128.shr<u64>(v, 1), v128.shl<i64>(carry, 63));
-  const x2 = v128.xor(v128.shr<u64>(v, 2), v128.shl<i64>(carry, 62));
-  const x7 = v128.xor(v128.shr<u64>(v, 7), v128.shl<i64>(carry, 57));
-  const sum = v128.xor(v128.xor(v, x1), v128.xor(x2, x7));
-  return v128.xor(rest, v128.relaxed_swizzle(sum, reversal));
+  const high = highNibbles(over);
+  const low = lowNibbles(over);
+  const first = product(REDUCTION_AT, high, low);
+  const second = product(REDUCTION_AT + 32, high, low);
+  return v128.xor(v128.xor(rest, first), shift(second, i32x4.splat(0)));
 }
 
 /** X * H. */
@@ -114,13 +118,12 @@ function multiply1(tables: usize, x: v128): v128 {
   const high = highNibbles(x);
   const low = lowNibbles(x);
   const zero = i32x4.splat(0);
-  let row = tables + LAST_ROW;
-  let rest = product(row + 96, high, low);
+  let rest = zero;
   let over = zero;
-  while (row > tables) {
-    row -= ROW_BYTES;
+  for (let row = tables; row < tables + GHASH_TABLES_BYTES; row += ROW_BYTES) {
+    const sum = product(row + 3 * POWER_BYTES, high, low);
     over = shift(over, rest);
-    rest = v128.xor(shift(rest, zero), product(row + 96, high, low));
+    rest = v128.xor(shift(rest, zero), sum);
   }
   return reduce(rest, over);
 }
@@ -132,13 +135,11 @@ function multiply2(tables: usize, x1: v128, x2: v128): v128 {
   const high2 = highNibbles(x2);
   const low2 = lowNibbles(x2);
   const zero = i32x4.splat(0);
-  let row = tables + LAST_ROW;
-  let rest = v128.xor(product(row + 96, high2, low2), product(row + 64, high1, low1));
+  let rest = zero;
   let over = zero;
-  while (row > tables) {
-    row -= ROW_BYTES;
+  for (let row = tables; row < tables + GHASH_TABLES_BYTES; row += ROW_BYTES) {
+    const sum = v128.xor(product(row + 3 * POWER_BYTES, high2, low2), product(row + 2 * POWER_BYTES, high1, low1));
     over = shift(over, rest);
-    const sum = v128.xor(product(row + 96, high2, low2), product(row + 64, high1, low1));
     rest = v128.xor(shift(rest, zero), sum);
   }
   return reduce(rest, over);
@@ -155,23 +156,18 @@ function multiply4(tables: usize, x1: v128, x2: v128, x3: v128, x4: v128): v128 
   const high4 = highNibbles(x4);
   const low4 = lowNibbles(x4);
   const zero = i32x4.splat(0);
-  let row = tables + LAST_ROW;
-  // X1 comes last: it waits for the blocks before.
-  let rest = v128.xor(
-    v128.xor(v128.xor(product(row + 96, high4, low4), product(row + 64, high3, low3)), product(row + 32, high2, low2)),
-    product(row, high1, low1),
-  );
+  let rest = zero;
   let over = zero;
-  while (row > tables) {
-    row -= ROW_BYTES;
-    over = shift(over, rest);
+  for (let row = tables; row < tables + GHASH_TABLES_BYTES; row += ROW_BYTES) {
+    // X1 comes last: it waits for the blocks before.
     const sum = v128.xor(
       v128.xor(
-        v128.xor(product(row + 96, high4, low4), product(row + 64, high3, low3)),
-        product(row + 32, high2, low2),
+        v128.xor(product(row + 3 * POWER_BYTES, high4, low4), product(row + 2 * POWER_BYTES, high3, low3)),
+        product(row + POWER_BYTES, high2, low2),
       ),
       product(row, high1, low1),
     );
+    over = shift(over, rest);
     rest = v128.xor(shift(rest, zero), sum);
   }
   return reduce(rest, over);
