@@ -3,14 +3,27 @@
  * Elsewhere those tests say what is missing and count as skipped.
  */
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants } from 'node:fs';
+import { accessSync, constants, globSync } from 'node:fs';
 
-const PEERS: Record<string, string> = { sipp: 'sip-tester', ffmpeg: 'ffmpeg', tshark: 'tshark' };
+/** By command, or by a file (a pattern) where a package brings none. */
+const PEERS: Record<string, string> = {
+  sipp: 'sip-tester',
+  ffmpeg: 'ffmpeg',
+  tshark: 'tshark',
+  cc: 'gcc',
+  '/usr/include/stdio.h': 'libc6-dev',
+  '/usr/include/srtp2/srtp.h': 'libsrtp2-dev',
+  'gst-launch-1.0': 'gstreamer1.0-tools',
+  '/usr/lib/*/gstreamer-1.0/libgstaudiotestsrc.so': 'gstreamer1.0-plugins-base',
+  '/usr/lib/*/gstreamer-1.0/libgstudp.so': 'gstreamer1.0-plugins-good',
+  '/usr/lib/*/gstreamer-1.0/libgstsrtp.so': 'gstreamer1.0-plugins-bad',
+};
 
-function isInstalled(command: string): boolean {
+function isInstalled(peer: string): boolean {
+  if (peer.startsWith('/')) return globSync(peer).length > 0;
   return (process.env.PATH ?? '').split(':').some((folder) => {
     try {
-      accessSync(`${folder}/${command}`, constants.X_OK);
+      accessSync(`${folder}/${peer}`, constants.X_OK);
       return true;
     } catch {
       return false;
@@ -23,7 +36,7 @@ function apt(args: string[]): boolean {
   return spawnSync('apt-get', args, { stdio: ['ignore', 'ignore', 'inherit'], env }).status === 0;
 }
 
-const missing = Object.entries(PEERS).filter(([command]) => !isInstalled(command));
+const missing = Object.entries(PEERS).filter(([peer]) => !isInstalled(peer));
 if (missing.length > 0) {
   const packages = missing.map(([, name]) => name);
   const able = process.getuid?.() === 0 && isInstalled('apt-get');
