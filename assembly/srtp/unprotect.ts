@@ -111,9 +111,12 @@ function isSealed(work: usize): bool {
 
 function finishRtp(work: usize): u32 {
   const context = contextOf(work);
+  const seq = sequenceOf(load<u32>(work, WORK_PACKET_AT));
+  // The batch itself may have moved the index on since the first guess, and without a tag nothing else would tell.
+  if (tagBytesOf(work) == 0) store<u32>(work, guessRoc(findSource(context, ssrcOf(work)), seq), WORK_ROC_AT);
   const expected = isAsExpected(work);
   if (!expected && !findRoc(work, findSource(context, ssrcOf(work)))) return SRTP_UNAUTHENTICATED;
-  const index = indexOf(load<u32>(work, WORK_ROC_AT), sequenceOf(load<u32>(work, WORK_PACKET_AT)));
+  const index = indexOf(load<u32>(work, WORK_ROC_AT), seq);
   if (isReplayed(findSource(context, ssrcOf(work)), index)) return SRTP_REPLAYED;
   markSeen(takeSource(context, ssrcOf(work)), index);
   if (isSealed(work)) return SRTP_OK;
