@@ -2,9 +2,9 @@
  * SRTP sessions with what the oracle expects of their packets: random suites, keys and sources, sequence numbers that wrap, SRTCP indices
  * that go on from anywhere. One packet of it is an `Exchange`.
  */
-import { SRTP_SUITES, type SrtpContext, type SrtpKeys, type SrtpSuite } from '../../../src/media/srtp.ts';
+import { SRTP_SUITES, type SrtpKeys, type SrtpSuite } from '../../../src/media/srtp.ts';
 import { deriveSession, protectRtcp, protectRtp, type Session } from './oracle.ts';
-import type { SrtpLike } from './oracle-context.ts';
+import type { ContextLike, SrtpLike } from './oracle-context.ts';
 import { type Random, randomKeys, randomRtcp, randomRtp, randomSsrc } from './random.ts';
 
 const SEQS = 0x1_0000;
@@ -32,8 +32,8 @@ export interface Exchange {
 export interface Flow {
   keys: SrtpKeys;
   session: Session;
-  sender: SrtpContext;
-  receiver: SrtpContext;
+  sender: ContextLike;
+  receiver: ContextLike;
   sources: Source[];
 }
 

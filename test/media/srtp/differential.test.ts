@@ -4,16 +4,15 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { SrtpContext } from '../../../src/media/srtp.ts';
 import { closeFlow, type Exchange, expectedFromSender, type Flow, nextExchange, openFlow } from './conversation.ts';
 import { IMPLEMENTATIONS } from './implementations.ts';
-import type { SrtpLike } from './oracle-context.ts';
+import type { ContextLike, SrtpLike } from './oracle-context.ts';
 import { ALL_SUITES, packetsToTry, Random } from './random.ts';
 
 const MAX_FLOWS = 8;
 const MAX_BATCH = 256;
 
-type Way = (work: { context: SrtpContext; kind: 'rtp' | 'rtcp'; packet: Buffer }[]) => (Uint8Array | string)[];
+type Way = (work: { context: ContextLike; kind: 'rtp' | 'rtcp'; packet: Buffer }[]) => (Uint8Array | string)[];
 
 function oneByOne(): Way {
   return (work) =>

@@ -10,13 +10,4 @@ export interface Implementation {
 const WEB_ASSEMBLY: Implementation = { name: 'WebAssembly', open: (contexts) => new Srtp({ contexts }) };
 const ORACLE: Implementation = { name: 'oracle', open: () => new OracleSrtp() };
 
-function isWritten({ open }: Implementation): boolean {
-  try {
-    open(1).createBatch('protect');
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-export const IMPLEMENTATIONS = isWritten(WEB_ASSEMBLY) ? [WEB_ASSEMBLY, ORACLE] : [ORACLE];
+export const IMPLEMENTATIONS = [WEB_ASSEMBLY, ORACLE];

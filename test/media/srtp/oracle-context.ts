@@ -1,7 +1,6 @@
 /** The surface of `doubletrack/srtp` on the oracle: what it must do about state, written from RFC 3711 section 3.3 with no eye for speed. */
 import {
   checkSrtpKeys,
-  type Srtp,
   type SrtpBatch,
   type SrtpContext,
   SrtpError,
@@ -18,8 +17,16 @@ import {
   unprotectRtp,
 } from './oracle.ts';
 
-/** Both the library and the oracle have this. */
-export type SrtpLike = Pick<Srtp, 'openSender' | 'openReceiver' | 'createBatch'>;
+/** What the library and the oracle have in common. */
+export interface SrtpLike {
+  openSender(keys: SrtpKeys): ContextLike;
+  openReceiver(keys: SrtpKeys): ContextLike;
+  createBatch(direction: 'protect' | 'unprotect'): BatchLike;
+}
+export type ContextLike = Pick<SrtpContext, 'suite' | 'rtp' | 'rtcp' | 'allowRocReset' | 'close'>;
+export interface BatchLike extends Pick<SrtpBatch, 'length' | 'run' | 'error' | 'packet' | 'clear'> {
+  add(context: ContextLike, kind: 'rtp' | 'rtcp', packet: Uint8Array): number;
+}
 
 const SEQS = 0x1_0000;
 /** RFC 3711 section 3.3.2: at least 64. */
@@ -57,7 +64,7 @@ interface Source {
   rtcp: ReplayList;
 }
 
-class OracleContext implements SrtpContext {
+class OracleContext implements ContextLike {
   readonly suite;
   readonly isSender: boolean;
   readonly #keys: SrtpKeys;
@@ -156,14 +163,14 @@ class OracleContext implements SrtpContext {
   close(): void {}
 }
 
-class OracleBatch implements SrtpBatch {
-  #jobs: { context: SrtpContext; kind: 'rtp' | 'rtcp'; packet: Uint8Array; error: SrtpErrorCode | null }[] = [];
+class OracleBatch implements BatchLike {
+  #jobs: { context: ContextLike; kind: 'rtp' | 'rtcp'; packet: Uint8Array; error: SrtpErrorCode | null }[] = [];
 
   get length(): number {
     return this.#jobs.length;
   }
 
-  add(context: SrtpContext, kind: 'rtp' | 'rtcp', packet: Uint8Array): number {
+  add(context: ContextLike, kind: 'rtp' | 'rtcp', packet: Uint8Array): number {
     return this.#jobs.push({ context, kind, packet, error: null }) - 1;
   }
 
@@ -192,15 +199,15 @@ class OracleBatch implements SrtpBatch {
 }
 
 export class OracleSrtp implements SrtpLike {
-  openSender(keys: SrtpKeys): SrtpContext {
+  openSender(keys: SrtpKeys): ContextLike {
     return new OracleContext(keys, true);
   }
 
-  openReceiver(keys: SrtpKeys): SrtpContext {
+  openReceiver(keys: SrtpKeys): ContextLike {
     return new OracleContext(keys, false);
   }
 
-  createBatch(): SrtpBatch {
+  createBatch(): BatchLike {
     return new OracleBatch();
   }
 }
