@@ -36,7 +36,7 @@ export interface RecordingPage {
 export interface Catalogue {
   /**
    * Stores the recording, or replaces the one with the same id. It is found at once and reaches the disk soon after; a disk
-   * that is full for a while delays it, but never makes this throw.
+   * that is full for a while delays the latter only, and never makes this throw.
    * @throws IllegalTransition if the stored state can't lead to the new one; nothing is changed then.
    * @throws TypeError if the id is no UUID or `startedAt` no instant.
    */

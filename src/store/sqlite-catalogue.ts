@@ -3,7 +3,7 @@
  * free text.
  *
  * It lives in the thread that does the signalling, so nothing here may wait: rows of many calls share one transaction,
- * committed a moment later, and a disk that refuses is tried again while the rows wait in memory.
+ * committed a moment later, and a disk that refuses is tried again while the rows wait in a transaction in memory.
  */
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import {
@@ -79,6 +79,8 @@ export class SqliteCatalogue implements Catalogue {
     try {
       // NORMAL may lose the last rows in a power cut, never the file's consistency; rows are made again from manifests.
       this.#database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON');
+      // A transaction must not need the disk before its COMMIT: that is where a full disk may show.
+      this.#database.exec('PRAGMA cache_spill = OFF; PRAGMA temp_store = MEMORY');
       migrate(this.#database, file);
       this.#fullText = ensureFullText(this.#database) && options.fullText !== false;
       this.#database.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
@@ -95,7 +97,7 @@ export class SqliteCatalogue implements Catalogue {
     // Deleted first, so that the map stays in the order in which the rows were put last.
     this.#pending.delete(recording.id);
     this.#pending.set(recording.id, { state: recording.state, document: JSON.stringify(recording) });
-    if (!this.#failing) this.#attempt(() => this.#write(recording));
+    if (!this.#failing || this.#database.isTransaction) this.#attempt(() => this.#write(recording));
     this.#timer ??= setTimeout(() => this.flush(), this.#failing ? RETRY_AFTER_MS : COMMIT_AFTER_MS).unref();
   }
 
@@ -123,15 +125,15 @@ export class SqliteCatalogue implements Catalogue {
   flush(): boolean {
     if (this.#timer) clearTimeout(this.#timer);
     this.#timer = null;
-    const committed = this.#attempt(() => {
-      if (this.#failing) for (const row of this.#pending.values()) this.#write(JSON.parse(row.document) as Recording);
-      if (this.#database.isTransaction) this.#database.exec('COMMIT');
-    });
+    const isWritten = this.#database.isTransaction || this.#attempt(() => this.#writePending());
+    const committed = isWritten && this.#attempt(() => this.#commit());
     if (committed) {
       this.#pending.clear();
       if (this.#failing) this.#onWriteError(null);
       this.#failing = false;
     } else {
+      // The failed COMMIT took the rows back. In a transaction that waits, searches find them.
+      if (isWritten) this.#attempt(() => this.#writePending());
       this.#timer = setTimeout(() => this.flush(), RETRY_AFTER_MS).unref();
     }
     return committed;
@@ -139,9 +141,8 @@ export class SqliteCatalogue implements Catalogue {
 
   close(): void {
     if (!this.#database.isOpen) return;
-    this.flush();
+    if (this.flush()) this.#attempt(() => this.#database.exec('PRAGMA optimize'));
     if (this.#timer) clearTimeout(this.#timer);
-    this.#database.exec('PRAGMA optimize');
     this.#database.close();
   }
 
@@ -156,6 +157,14 @@ export class SqliteCatalogue implements Catalogue {
       this.#onWriteError(error as Error);
       return false;
     }
+  }
+
+  #commit(): void {
+    if (this.#database.isTransaction) this.#database.exec('COMMIT');
+  }
+
+  #writePending(): void {
+    for (const row of this.#pending.values()) this.#write(JSON.parse(row.document) as Recording);
   }
 
   #write(recording: Recording): void {

@@ -1,9 +1,8 @@
 /** A disk that fills up: new calls are refused, what was accepted is kept, and with room again everything goes on. */
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import { closeSync, openSync, rmSync, statfsSync, unlinkSync, writeSync } from 'node:fs';
-import path from 'node:path';
+import { rmSync } from 'node:fs';
 import { test } from 'node:test';
+import { eatRoom, MIB, mountSmallDisk, unmount } from '../store/small-disk.ts';
 import {
   Client,
   finished,
@@ -21,48 +20,15 @@ import {
 } from './rig.ts';
 
 /** Holds one segment (64 MiB), the reserve (16 MiB) and a little more. */
-const DISK = '96m';
-const MIB = 1024 * 1024;
-
-/** Null when it worked, otherwise why it did not. */
-function mount(folder: string): string | null {
-  if (process.platform !== 'linux' || process.getuid?.() !== 0) return 'mounting a small disk takes root on Linux';
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${DISK}`, 'tmpfs', folder], { stdio: 'pipe' });
-    return null;
-  } catch (error) {
-    return `a small disk cannot be mounted: ${String(error)}`;
-  }
-}
-
-/** Eats whatever room there is, and goes on eating what others give back, until it is stopped. */
-function eatRoom(folder: string): () => void {
-  const file = path.join(folder, 'ballast');
-  const descriptor = openSync(file, 'w');
-  const chunk = Buffer.alloc(MIB);
-  const eat = () => {
-    try {
-      while (statfsSync(folder).bavail > 0) writeSync(descriptor, chunk);
-    } catch {
-      // full
-    }
-  };
-  eat();
-  const timer = setInterval(eat, 2);
-  return () => {
-    clearInterval(timer);
-    closeSync(descriptor);
-    unlinkSync(file);
-  };
-}
+const DISK_BYTES = 96 * MIB;
 
 test('disk full: 503 for new calls, the running one is finished and kept, with room calls are taken again', async (t) => {
   const undo = undoing(t);
   const data = newFolder();
   undo(() => rmSync(data, { recursive: true, force: true }));
-  const reason = mount(data);
+  const reason = mountSmallDisk(data, DISK_BYTES);
   if (reason) return t.skip(reason);
-  undo(() => execFileSync('umount', ['-l', data]));
+  undo(() => unmount(data));
   const server = await startServer('43800-43999', { data, minFreeBytes: 4 * MIB });
   undo(() => server.server.drain(0));
   const client = await Client.start(server);
