@@ -85,7 +85,7 @@ test('only the server, the client and the command line see both paths', () => {
 
 const IO = /^node:(dgram|net|tls|fs|fs\/promises)$/;
 const OUTERMOST = [
-  /^src\/(server|client|cli|http|store|capture|recording)\//,
+  /^src\/(server|client|cli|http|store|capture|recording|certificates)\//,
   /^src\/sip\/(transport\/|endpoint)/,
   /^src\/media\/(address|sockets|worker|engine|lane|ports|memory|core|render|kernel-drops|proc-net)/,
   /^src\/journal\/(writer|reader|demux|recover|segment|files|preallocate|packet)/,

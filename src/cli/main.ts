@@ -9,6 +9,7 @@ import { ListenRefused } from '../http/index.ts';
 import { ConfigError } from '../server/config.ts';
 import { register as registerBench } from './bench.ts';
 import { register as registerCall } from './call.ts';
+import { register as registerCertificate } from './certificate.ts';
 import { register as registerDemo } from './demo.ts';
 import { register as registerExtract } from './extract.ts';
 import { register as registerReplay } from './replay.ts';
@@ -25,6 +26,7 @@ const COMMANDS = [
   registerExtract,
   registerVerify,
   registerReplay,
+  registerCertificate,
   registerDemo,
   registerBench,
 ];
