@@ -10,6 +10,7 @@ import {
   type SipBody,
   type SipRequest,
   type SipResponse,
+  uriScheme,
 } from './message/index.ts';
 import {
   type IncomingInvite,
@@ -20,7 +21,14 @@ import {
   type UserAgentOptions,
 } from './session/index.ts';
 import { inviteParts } from './session/invite-parts.ts';
-import { type Flow, type ListenAddress, Transport, type TransportName, type Wire } from './transport/index.ts';
+import {
+  type Flow,
+  type ListenAddress,
+  type TlsSettings,
+  Transport,
+  type TransportName,
+  type Wire,
+} from './transport/index.ts';
 
 /** How a SipEndpoint is set up. Times are in seconds where the name says so. */
 export interface SipEndpointOptions {
@@ -40,6 +48,12 @@ export interface SipEndpointOptions {
   accept?: string[];
   /** Host for Via and Contact when peers must not use the listen address. */
   advertisedHost?: string;
+  /** The same over TLS, where it should be a name that our certificate has. */
+  tlsHost?: string;
+  /** Certificates; needed to listen for TLS, and to call over it where Node's own authorities don't do. */
+  tls?: TlsSettings;
+  /** Transports for requests of ours beside those listened on; peers can answer, but not call us. */
+  connect?: TransportName[];
   /** Session interval of RFC 4028, 1800 when left out; 0 leaves session timers to the peer. */
   sessionExpiresSec?: number;
   /** Smallest session interval taken, 90 when left out. */
@@ -97,11 +111,11 @@ export class SipEndpoint {
     this.#log = options.log ?? SILENT;
     const now = () => performance.now();
     this.#transport = new Transport(
-      options.listen,
-      options.advertisedHost,
+      options,
       {
         onMessage: (parsed, from) => this.#agent.receive(parsed, from),
         onError: (error) => this.#log.error({ err: error }, 'SIP transport error'),
+        onHandshakeFailure: (facts) => this.#log.warn(facts, 'a TLS handshake failed'),
       },
       now,
     );
@@ -132,6 +146,14 @@ export class SipEndpoint {
     return [...this.#transport.addresses];
   }
 
+  /**
+   * Other certificates for connections to come; those that run are left alone. Throws an Error that says what is wrong, and
+   * goes on with the old ones, when they can't be used.
+   */
+  renewTls(settings: TlsSettings): void {
+    this.#transport.renewTls(settings);
+  }
+
   /** Sends an INVITE. Throws a TypeError when `to` is no SIP URI or a header value holds a line break. */
   invite(options: InviteOptions): OutgoingInvite {
     const agent = this.#agent;
@@ -148,8 +170,9 @@ export class SipEndpoint {
 
   #ownUri(to: string): string {
     const { host } = this.#transport.local(this.#agent.route(to, null));
+    const scheme = uriScheme(to) === 'sips' ? 'sips' : 'sip';
     const user = this.#agent.options.contactUser;
-    return user === '' ? `sip:${host}` : `sip:${user}@${host}`;
+    return user === '' ? `${scheme}:${host}` : `${scheme}:${user}@${host}`;
   }
 
   /** Counters and table sizes. */
@@ -215,7 +238,7 @@ function agentOptions(options: SipEndpointOptions, log: SipLog): UserAgentOption
     maxTransactions: options.maxTransactions ?? 100_000,
     maxHalfOpenPerSource: options.maxHalfOpenPerSource ?? 20_000,
     datagramRequestBytes: options.datagramRequestBytes ?? DATAGRAM_REQUEST_BYTES,
-    transports: [...new Set(options.listen.map((one) => one.transport))],
+    transports: [...new Set([...options.listen.map((one) => one.transport), ...(options.connect ?? [])])],
     log,
   };
 }

@@ -30,4 +30,4 @@ export {
   type SipSession,
   type SipSource,
 } from './session/index.ts';
-export type { ListenAddress, TransportName } from './transport/index.ts';
+export type { ListenAddress, TlsSettings, TransportName } from './transport/index.ts';

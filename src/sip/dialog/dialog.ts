@@ -11,6 +11,7 @@ import {
   type SipRequest,
   type SipResponse,
   splitList,
+  uriScheme,
 } from '../message/index.ts';
 
 /** What a dialog starts from; addresses and routes are byte strings as they stood in the messages. */
@@ -26,6 +27,7 @@ export interface DialogStart {
   remoteCSeq: number;
   routes: string[];
   remoteTarget: string;
+  secure: boolean;
 }
 
 export class Dialog {
@@ -34,6 +36,8 @@ export class Dialog {
   readonly remoteTag: string;
   readonly localAddress: string;
   readonly remoteAddress: string;
+  /** RFC 3261 12.1: set up by a sips URI, so that nothing of it goes over anything but TLS. */
+  readonly secure: boolean;
   #localCSeq: number;
   #remoteCSeq: number;
   #routes: readonly string[];
@@ -45,6 +49,7 @@ export class Dialog {
     this.remoteTag = start.remoteTag;
     this.localAddress = start.localAddress;
     this.remoteAddress = start.remoteAddress;
+    this.secure = start.secure;
     this.#localCSeq = start.localCSeq;
     this.#remoteCSeq = start.remoteCSeq;
     this.#routes = start.routes;
@@ -65,6 +70,7 @@ export class Dialog {
       routes: routesOf(request),
       // An INVITE without Contact breaks RFC 3261 but not RFC 2543, where From names the peer.
       remoteTarget: request.contact?.uri ?? request.from.uri,
+      secure: isSecure(request),
     });
   }
 
@@ -80,6 +86,7 @@ export class Dialog {
       remoteCSeq: -1,
       routes: routesOf(response).reverse(),
       remoteTarget: response.contact?.uri ?? sent.uri,
+      secure: uriScheme(sent.uri) === 'sips',
     });
   }
 
@@ -156,6 +163,13 @@ function routesOf(message: SipRequest | SipResponse): string[] {
     for (const item of splitList(line)) if (parseNameAddr(item)) routes.push(item);
   }
   return routes;
+}
+
+/** RFC 3261 12.1.1: a sips URI as Request-URI, or as top Record-Route, or without any as Contact. */
+function isSecure(request: SipRequest): boolean {
+  const top = routesOf(request)[0];
+  const other = top === undefined ? request.contact?.uri : parseNameAddr(top)?.uri;
+  return uriScheme(request.uri) === 'sips' || uriScheme(other ?? '') === 'sips';
 }
 
 /** RFC 3261 12.2.1.1: what a Request-URI may not hold (headers, the method parameter) is stripped from a strict route. */

@@ -20,14 +20,17 @@ export interface SessionHost {
   readonly options: UserAgentOptions;
   readonly layer: TransactionLayer;
   readonly deadlines: DeadlineHeap;
-  /** Next hop of a URI. `known` is the flow that the dialog uses already; its connection is kept where it leads there. */
-  route(uri: string, known: Flow | null): Flow;
+  /**
+   * Next hop of a URI. `known` is the flow that the dialog uses already; its connection is kept where it leads there.
+   * `secure` is as good as a sips URI: nothing but TLS.
+   */
+  route(uri: string, known: Flow | null, secure?: boolean): Flow;
   /** Sends a request, over TCP when it is too large for a datagram, and falls back to UDP when TCP fails. */
   send(draft: RequestDraft, to: Flow, user: ClientUser): SentRequest;
   /** Answers with the headers that all our responses carry. */
   reply(transaction: ServerTransaction, answer: SipAnswer): void;
-  /** Contact value of requests and responses that go to `to`. */
-  contact(to: Flow): string;
+  /** Contact value of requests and responses that go to `to`; a sips URI when `secure` (RFC 3261 8.1.1.8, 12.1.1). */
+  contact(to: Flow, secure: boolean): string;
   /** Headers that every INVITE, UPDATE, and 2xx to them, of ours carries. */
   capabilities(to: Flow): [string, string][];
   answerOptions(request: SipRequest): SipAnswer;

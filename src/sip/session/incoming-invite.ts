@@ -32,8 +32,8 @@ export class IncomingInvite {
     this.request = request;
     this.replaces = replaces;
     this.#transaction = transaction;
-    const { address, port, transport } = transaction.from;
-    this.source = { address, port, transport };
+    const { address, port, transport, identities = [] } = transaction.from;
+    this.source = { address, port, transport, identities };
     this.#session = new SipSession(host, Dialog.ofServer(request, transaction.localTag), transaction.from, false);
     this.#session.notePeer(request);
     transaction.onCancel = () => this.#cancelled(487, 'Request Terminated');
@@ -65,7 +65,7 @@ export class IncomingInvite {
     const status = answer.status ?? 180;
     const headers: [string, string][] = [
       ...recordRoutes(this.request),
-      ['Contact', this.#host.contact(this.#transaction.from)],
+      ['Contact', this.#host.contact(this.#transaction.from, this.#session.dialog.secure)],
       ...(answer.headers ?? []),
     ];
     const reliable = this.request.lists('require', '100rel') || this.request.lists('supported', '100rel');

@@ -3,7 +3,7 @@
  * further 2xx of forks, which are acknowledged and ended (13.2.2.4), and CANCEL with its races (9.1).
  */
 import { Dialog } from '../dialog/index.ts';
-import { parseDigits, type RequestDraft, type SipBody, type SipResponse } from '../message/index.ts';
+import { parseDigits, type RequestDraft, type SipBody, type SipResponse, uriScheme } from '../message/index.ts';
 import { Alarm, type ClientUser, T1_64 } from '../transaction/index.ts';
 import type { Flow, SendFailure } from '../transport/flow.ts';
 import type { SentRequest, SessionHost } from './host.ts';
@@ -78,7 +78,7 @@ export class OutgoingInvite implements ClientUser {
     const { uri, from, localTag, to, callId, body } = this.#parts;
     const timer = options.sessionExpiresSec > 0 ? timerHeaders(options.sessionExpiresSec, this.#minSeSec, null) : [];
     const headers: [string, string][] = [
-      ['Contact', this.#host.contact(this.#to)],
+      ['Contact', this.#host.contact(this.#to, uriScheme(uri) === 'sips')],
       ...this.#host.capabilities(this.#to),
       ...timer,
       ...this.#parts.headers,
@@ -121,9 +121,9 @@ export class OutgoingInvite implements ClientUser {
     else this.#fail(new SipFailure(this.#cancelled ? 487 : response.status, response.reason, response));
   }
 
-  onFailure(cause: 'timeout' | SendFailure): void {
+  onFailure(cause: 'timeout' | SendFailure, detail: string = cause): void {
     const status = this.#cancelled ? 487 : cause === 'timeout' ? 408 : 503;
-    this.#fail(new SipFailure(status, `INVITE: ${cause}`));
+    this.#fail(new SipFailure(status, `INVITE: ${detail}`));
   }
 
   /** RFC 4028 7.3: try again with the interval that the peer wants at least; never smaller than before, so it ends. */

@@ -106,9 +106,14 @@ export class SipSession {
     return this.#keeper.interval;
   }
 
+  /** RFC 3261 18, RFC 5630: what began over TLS takes nothing that comes otherwise. */
+  takesFrom(from: Flow): boolean {
+    return this.#flow.transport !== 'tls' || from.transport === 'tls';
+  }
+
   /** Where requests of this dialog go now. */
   get flow(): Flow {
-    return this.#host.route(this.dialog.nextHop, this.#flow);
+    return this.#host.route(this.dialog.nextHop, this.#flow, this.dialog.secure);
   }
 
   // Requests of ours
@@ -149,11 +154,11 @@ export class SipSession {
         this.#takeResponse(method, response, cseq);
         settle(response);
       },
-      onFailure: (cause) => {
+      onFailure: (cause, detail = cause) => {
         const status = cause === 'timeout' ? 408 : 503;
         // A connection that failed ends no dialog (RFC 5057 5.1, 503): the peer may be reached again, or times out.
         if (method !== 'BYE' && status === 408) this.#lost(status, `no answer to ${method}: ${cause}`);
-        settle(new SipFailure(status, `${method}: ${cause}`));
+        settle(new SipFailure(status, `${method}: ${detail}`));
       },
     });
   }
@@ -161,7 +166,10 @@ export class SipSession {
   #requestHeaders(method: string, to: Flow, own: [string, string][]): [string, string][] {
     const { options } = this.#host;
     if (method !== 'INVITE' && method !== 'UPDATE') return [['User-Agent', options.userAgent]];
-    const headers: [string, string][] = [['Contact', this.#host.contact(to)], ...this.#host.capabilities(to)];
+    const headers: [string, string][] = [
+      ['Contact', this.#host.contact(to, this.dialog.secure)],
+      ...this.#host.capabilities(to),
+    ];
     const interval = this.#keeper.interval;
     if (interval && !own.some(([name]) => name.toLowerCase() === 'session-expires')) {
       headers.push(...timerHeaders(interval.seconds, options.minSeSec, interval));
@@ -274,7 +282,7 @@ export class SipSession {
   accept(request: SipRequest, transaction: ServerTransaction, content: SipContent): void {
     const headers: [string, string][] = [
       ...(this.#state === 'early' ? recordRoutes(request) : []),
-      ['Contact', this.#host.contact(transaction.from)],
+      ['Contact', this.#host.contact(transaction.from, this.dialog.secure)],
       ...this.#host.capabilities(transaction.from),
       ...(content.headers ?? []),
     ];

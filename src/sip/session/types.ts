@@ -29,6 +29,8 @@ export interface SipSource {
   address: string;
   port: number;
   transport: TransportName;
+  /** SIP identities that the client's certificate proves, over TLS (RFC 5922 7.1). */
+  identities: readonly string[];
 }
 
 /** How a session ended. `request` is the BYE when the peer sent one; metadata may be in its body. */

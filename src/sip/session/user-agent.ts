@@ -20,7 +20,7 @@ import {
   TransactionLayer,
   type TransactionUser,
 } from '../transaction/index.ts';
-import type { Flow, SendFailure, TransportName, Wire } from '../transport/flow.ts';
+import { defaultPort, type Flow, type SendFailure, type TransportName, type Wire } from '../transport/flow.ts';
 import type { SentRequest, SessionHost } from './host.ts';
 import { IncomingInvite } from './incoming-invite.ts';
 import { findReplaced } from './replaces.ts';
@@ -33,6 +33,10 @@ import { contentRefusal, extensionRefusal, methodRefusal, type Refusal } from '.
 /** How long a peer that refused TCP is not asked again. */
 const STREAM_REFUSED_MS = 60_000;
 const MAX_REFUSED_PEERS = 1_024;
+const TRANSPORTS: readonly TransportName[] = ['udp', 'tcp', 'tls'];
+
+/** For a request within a dialog that was set up over TLS and arrives otherwise. */
+const OVER_TLS_ONLY: SipAnswer = { status: 403, reason: 'This Dialog Is Over TLS' };
 
 /** What the application does with what arrives. */
 export interface UserAgentHandlers {
@@ -187,6 +191,7 @@ export class UserAgent implements TransactionUser, SessionHost {
     const session = this.#find(request.callId, request.toTag, request.fromTag);
     const refusal = session ? extensionRefusal(request, this.options) : null;
     if (!session) this.reply(transaction, { status: 481 });
+    else if (!session.takesFrom(transaction.from)) this.reply(transaction, OVER_TLS_ONLY);
     else if (refusal) this.reply(transaction, refusal);
     else if (request.method === 'BYE' && session.state === 'early') this.#endEarly(request, session, transaction);
     else session.onRequest(request, transaction);
@@ -223,9 +228,9 @@ export class UserAgent implements TransactionUser, SessionHost {
     invite.startExpiry(() => this.#pendingInvites.delete(transaction.localTag));
   }
 
-  onAck(request: SipRequest): void {
+  onAck(request: SipRequest, from: Flow): void {
     const session = this.#find(request.callId, request.toTag, request.fromTag);
-    if (session) session.onAckRequest(request);
+    if (session?.takesFrom(from)) session.onAckRequest(request);
     else this.layer.counters.strayAcks!++;
   }
 
@@ -261,11 +266,12 @@ export class UserAgent implements TransactionUser, SessionHost {
     transaction.respond({ status: answer.status, reason: answer.reason, headers, body: answer.body });
   }
 
-  contact(to: Flow): string {
-    const { host, port } = this.layer.wire.local(to);
+  contact(to: Flow, secure: boolean): string {
+    const { host, port } = this.layer.wire.local(secure ? { ...to, transport: 'tls' } : to);
     const user = this.options.contactUser === '' ? '' : `${this.options.contactUser}@`;
-    const transport = to.transport === 'udp' ? '' : `;transport=${to.transport}`;
-    return [`<sip:${user}${host}:${port}${transport}>`, ...this.options.contactParams].join(';');
+    const address = port > 0 ? `${host}:${port}` : host;
+    const transport = secure || to.transport === 'udp' ? '' : `;transport=${to.transport}`;
+    return [`<${secure ? 'sips' : 'sip'}:${user}${address}${transport}>`, ...this.options.contactParams].join(';');
   }
 
   capabilities(): [string, string][] {
@@ -279,16 +285,22 @@ export class UserAgent implements TransactionUser, SessionHost {
 
   /**
    * Next hop by the URI's host, port and transport (RFC 3263 without NAPTR and SRV). Without a transport parameter the
-   * transport of the known flow is kept, and a connection is used again where it leads to the same address.
+   * transport of the known flow is kept, and a connection is used again where it leads to the same address. What is secure,
+   * or began over TLS, stays there.
    */
-  route(uri: string, known: Flow | null): Flow {
+  route(uri: string, known: Flow | null, secure = false): Flow {
     const parsed = parseSipUri(uri);
     const wanted = parsed.params.get('transport')?.toLowerCase();
-    const named: TransportName | null = wanted === 'udp' || wanted === 'tcp' ? wanted : null;
-    const transport = named ?? known?.transport ?? this.options.transports[0] ?? 'udp';
+    const named = TRANSPORTS.find((one) => one === wanted);
+    const onlyTls = secure || parsed.scheme === 'sips' || known?.transport === 'tls';
+    const transport = onlyTls ? 'tls' : (named ?? known?.transport ?? this.options.transports[0] ?? 'udp');
     const address = parsed.params.get('maddr') ?? parsed.host;
-    const connection = known && known.transport === transport && known.address === address ? known.connection : 0;
-    return { transport, address, port: parsed.port || 5060, connection };
+    const port = parsed.port || defaultPort(transport);
+    const same = known && known.transport === transport && known.address === address ? known : null;
+    const flow: Flow = { transport, address, port, connection: same?.connection ?? 0 };
+    if (transport !== 'tls') return flow;
+    // Who was found under that name at this very address is expected to prove the name again, not the address.
+    return { ...flow, domain: (same?.port === port ? same.domain : undefined) ?? parsed.host };
   }
 
   send(draft: RequestDraft, to: Flow, user: ClientUser): SentRequest {
@@ -301,8 +313,8 @@ export class UserAgent implements TransactionUser, SessionHost {
         responded = true;
         user.onResponse(response);
       },
-      onFailure: (cause) => {
-        if (responded || cause === 'timeout') user.onFailure(cause);
+      onFailure: (cause, detail) => {
+        if (responded || cause === 'timeout') user.onFailure(cause, detail);
         else {
           this.#noteRefused(to, cause);
           sent.transaction = this.layer.request(draft, to, user);

@@ -86,14 +86,14 @@ export class ClientTransaction implements Timed {
   }
 
   #send(): void {
-    if (this.#bytes) this.#layer.wire.send(this.#bytes, this.to, (failure) => this.#fail(failure));
+    if (this.#bytes) this.#layer.wire.send(this.#bytes, this.to, (failure, detail) => this.#fail(failure, detail));
   }
 
-  #fail(cause: SendFailure): void {
+  #fail(cause: SendFailure, detail?: string): void {
     if (this.#machine.state !== 'calling' && this.#machine.state !== 'trying' && this.#machine.state !== 'proceeding')
       return;
     this.#forget();
-    this.#user.onFailure(cause);
+    this.#user.onFailure(cause, detail);
   }
 
   #apply(outputs: readonly Output[], response: SipResponse | null): void {

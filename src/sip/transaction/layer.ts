@@ -24,7 +24,7 @@ import { ServerTransaction } from './server-transaction.ts';
 export interface ClientUser {
   onResponse(response: SipResponse): void;
   /** No final response will come: timer B or F, or the transport failed. */
-  onFailure(cause: 'timeout' | SendFailure): void;
+  onFailure(cause: 'timeout' | SendFailure, detail?: string): void;
 }
 
 /** Who answers requests. */
@@ -148,7 +148,8 @@ export class TransactionLayer {
 
   via(to: Flow, branch: string): string {
     const { host, port } = this.wire.local(to);
-    return `SIP/2.0/${to.transport.toUpperCase()} ${host}:${port};branch=${branch};rport`;
+    const sentBy = port > 0 ? `${host}:${port}` : host;
+    return `SIP/2.0/${to.transport.toUpperCase()} ${sentBy};branch=${branch};rport`;
   }
 }
 

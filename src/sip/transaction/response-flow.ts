@@ -1,6 +1,6 @@
 /** The way back of a response (RFC 3261 18.2.2, RFC 3581 4). */
 import type { SipRequest } from '../message/index.ts';
-import type { Flow } from '../transport/flow.ts';
+import { defaultPort, type Flow } from '../transport/flow.ts';
 
 /**
  * Where a response goes: back over the connection, and if that is gone over one to the sent-by port; over UDP to the source
@@ -13,5 +13,8 @@ export function responseFlow(request: SipRequest, from: Flow): Flow {
   const via = request.topVia;
   if (!via) return from;
   const sourcePort = via.params.has('rport') || via.host !== from.address;
-  return from.transport === 'udp' && sourcePort ? from : { ...from, port: via.port || 5060 };
+  if (from.transport === 'udp' && sourcePort) return from;
+  const port = via.port || defaultPort(from.transport);
+  // A new TLS connection would have to be to whom the request says it is from (RFC 3261 26.3.2.2).
+  return from.transport === 'tls' ? { ...from, port, domain: via.host } : { ...from, port };
 }

@@ -1,7 +1,10 @@
 /** Addresses and the two directions of the transport, as the layers above see them (RFC 3261 18). */
 
-/** Transports that can be listened on. TLS has its place here and comes later. */
-export type TransportName = 'udp' | 'tcp';
+/** Transports that can be listened on. */
+export type TransportName = 'udp' | 'tcp' | 'tls';
+
+/** Transports that carry a stream of bytes over a connection. */
+export type StreamTransportName = Exclude<TransportName, 'udp'>;
 
 /** A place to listen on. Port 0 lets the system choose. */
 export interface ListenAddress {
@@ -18,10 +21,17 @@ export interface Flow {
   port: number;
   /** The stream connection it came by; 0 when there is none (UDP) or any will do. */
   connection: number;
+  /** TLS only: what the URI named before DNS; the peer's certificate must name it, too (RFC 5922 7.3). */
+  domain?: string;
+  /** TLS only, of what arrived: SIP identities that the peer's certificate proves. */
+  identities?: readonly string[];
 }
 
-/** Why bytes could not be sent. `refused` says that nobody listens there. */
-export type SendFailure = 'refused' | 'unreachable' | 'timeout' | 'closed';
+/** Why bytes could not be sent. `refused` says that nobody listens there, `untrusted` that the certificate won't do. */
+export type SendFailure = 'refused' | 'unreachable' | 'timeout' | 'closed' | 'untrusted';
+
+/** Hears of a failure, with words for a person where there is more to say. */
+export type OnSendFailure = (failure: SendFailure, detail?: string) => void;
 
 /** The world as the user agent core sees it: a clock, entropy and a way out. */
 export interface Wire {
@@ -30,14 +40,19 @@ export interface Wire {
   /** `count` random bytes as hexadecimal text, from a cryptographic source outside tests. */
   randomHex(count: number): string;
   /** Sends; failures, also late ones, come back by the callback, at most once. */
-  send(bytes: Buffer, to: Flow, onFailure?: (failure: SendFailure) => void): void;
-  /** Own host and port as the peer at `to` should see them, for Via and Contact. */
+  send(bytes: Buffer, to: Flow, onFailure?: OnSendFailure): void;
+  /** Own host and port as the peer at `to` should see them, for Via and Contact; port 0 without a listener. */
   local(to: Flow): { host: string; port: number };
   /** Asks whether anyone listens on a silent UDP peer; the callback is called only when nobody does. */
-  probe?(to: Flow, onFailure: (failure: SendFailure) => void): void;
+  probe?(to: Flow, onFailure: OnSendFailure): void;
 }
 
 /** RFC 3261 18: whether the transport itself delivers, so that nothing is retransmitted. */
 export function isReliable(transport: TransportName): boolean {
   return transport !== 'udp';
+}
+
+/** RFC 3261 18.2.1: 5060, and 5061 for TLS. */
+export function defaultPort(transport: TransportName): number {
+  return transport === 'tls' ? 5061 : 5060;
 }

@@ -1,4 +1,14 @@
 /** The transport layer: the only part of the stack, beside the endpoint, that touches sockets. */
-export { type Flow, isReliable, type ListenAddress, type SendFailure, type TransportName, type Wire } from './flow.ts';
+export {
+  type Flow,
+  isReliable,
+  type ListenAddress,
+  type OnSendFailure,
+  type SendFailure,
+  type TransportName,
+  type Wire,
+} from './flow.ts';
 export { type Framed, StreamFramer } from './framer.ts';
-export { Transport, type TransportEvents } from './transport.ts';
+export type { HandshakeFailure } from './handshakes.ts';
+export type { TlsSettings } from './tls-sockets.ts';
+export { Transport, type TransportEvents, type TransportOptions } from './transport.ts';

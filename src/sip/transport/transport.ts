@@ -5,11 +5,15 @@
 
 import { formatHost, type Parsed, parseMessage } from '../message/index.ts';
 import { MAX_MESSAGE_BYTES } from '../message/limits.ts';
-import type { Flow, ListenAddress, SendFailure } from './flow.ts';
+import type { Flow, ListenAddress, OnSendFailure } from './flow.ts';
 import type { Framed } from './framer.ts';
+import type { HandshakeFailure } from './handshakes.ts';
 import { isWildcard, LocalAddresses } from './local-address.ts';
 import { Resolver } from './resolver.ts';
-import { type TcpConnection, TcpTransport } from './tcp.ts';
+import type { StreamConnection } from './stream-connection.ts';
+import { TcpSockets } from './stream-sockets.ts';
+import { StreamTransport } from './stream-transport.ts';
+import { type TlsSettings, TlsSockets } from './tls-sockets.ts';
 import { probeUdp, UdpSocket } from './udp.ts';
 
 const PONG = Buffer.from('\r\n');
@@ -18,30 +22,61 @@ export interface TransportEvents {
   onMessage(parsed: Parsed, from: Flow): void;
   /** A fault of the system or of our own code, while a message was handled. */
   onError(error: unknown): void;
+  /** A TLS handshake of a client that brought no connection; told once a second at most. */
+  onHandshakeFailure(failure: HandshakeFailure): void;
 }
 
+/** What the transport layer is made of. */
+export interface TransportOptions {
+  listen: readonly ListenAddress[];
+  /** Host for Via and Contact instead of the listen address. */
+  advertisedHost?: string | undefined;
+  /** The same over TLS, where it should be a name that the certificate has. */
+  tlsHost?: string | undefined;
+  tls?: TlsSettings | undefined;
+}
+
+const HANDSHAKE_REPORT_MS = 1_000;
+
 export class Transport {
-  readonly #listen: readonly ListenAddress[];
-  readonly #advertisedHost: string | undefined;
+  readonly #options: TransportOptions;
   readonly #events: TransportEvents;
+  readonly #now: () => number;
   readonly #udp: UdpSocket[] = [];
-  readonly #tcp: TcpTransport;
+  readonly #tlsSockets: TlsSockets;
+  readonly #streams: { tcp: StreamTransport; tls: StreamTransport };
   readonly #resolver: Resolver;
   readonly #local = new LocalAddresses();
   readonly #bound: ListenAddress[] = [];
   #keepAlives = 0;
+  #handshakesFailed = 0;
+  #handshakeReportAt = -Infinity;
 
-  constructor(
-    listen: readonly ListenAddress[],
-    advertisedHost: string | undefined,
-    events: TransportEvents,
-    now: () => number,
-  ) {
-    this.#listen = listen;
-    this.#advertisedHost = advertisedHost;
+  constructor(options: TransportOptions, events: TransportEvents, now: () => number) {
+    this.#options = options;
     this.#events = events;
+    this.#now = now;
     this.#resolver = new Resolver(now);
-    this.#tcp = new TcpTransport({ onFramed: (framed, connection) => this.#onFramed(framed, connection) }, now);
+    this.#tlsSockets = new TlsSockets(options.tls ?? {}, (failure) => this.#onHandshakeFailure(failure));
+    const streamEvents = {
+      onFramed: (framed: Framed, connection: StreamConnection) => this.#onFramed(framed, connection),
+    };
+    this.#streams = {
+      tcp: new StreamTransport(new TcpSockets(), streamEvents, now),
+      tls: new StreamTransport(this.#tlsSockets, streamEvents, now),
+    };
+  }
+
+  /** Other certificates for handshakes to come. Throws, and keeps the old ones, when these can't be used. */
+  renewTls(settings: TlsSettings): void {
+    this.#tlsSockets.renew(settings);
+  }
+
+  #onHandshakeFailure(failure: HandshakeFailure): void {
+    this.#handshakesFailed++;
+    if (this.#now() < this.#handshakeReportAt + HANDSHAKE_REPORT_MS) return;
+    this.#handshakeReportAt = this.#now();
+    this.#events.onHandshakeFailure(failure);
   }
 
   /** Listen addresses with their actual ports, once started. */
@@ -51,18 +86,26 @@ export class Transport {
 
   /** Binds all addresses; when one fails, frees the others and rejects, naming it. */
   async start(): Promise<void> {
-    for (const address of this.#listen) {
+    for (const address of this.#options.listen) {
       try {
-        this.#bound.push(address.transport === 'udp' ? await this.#bindUdp(address) : await this.#tcp.listen(address));
+        this.#bound.push(await this.#bind(address));
       } catch (error) {
         await this.close();
         const code = (error as NodeJS.ErrnoException).code;
         const why =
-          code === 'EADDRINUSE' ? 'the address is in use' : code === 'EACCES' ? 'no permission' : String(code ?? error);
+          code === 'EADDRINUSE'
+            ? 'the address is in use'
+            : code === 'EACCES'
+              ? 'no permission'
+              : (code ?? (error as Error).message);
         const where = `${address.transport}:${formatHost(address.host)}:${address.port}`;
         throw new Error(`cannot listen on ${where}: ${why}`, { cause: error });
       }
     }
+  }
+
+  #bind(address: ListenAddress): Promise<ListenAddress> {
+    return address.transport === 'udp' ? this.#bindUdp(address) : this.#streams[address.transport].listen(address);
   }
 
   async #bindUdp(address: ListenAddress): Promise<ListenAddress> {
@@ -86,9 +129,9 @@ export class Transport {
     }
   }
 
-  #onFramed(framed: Framed, connection: TcpConnection): void {
-    const { address, port, id } = connection;
-    const from: Flow = { transport: 'tcp', address, port, connection: id };
+  #onFramed(framed: Framed, connection: StreamConnection): void {
+    const { transport, address, port, id, identities } = connection;
+    const from: Flow = { transport, address, port, connection: id, identities };
     if (framed.kind === 'message') this.#receive(framed.bytes, from);
     else if (framed.kind === 'ping') {
       this.#keepAlives++;
@@ -107,55 +150,66 @@ export class Transport {
     this.#events.onMessage({ kind: 'fault', status, reason, message: parsed.message }, from);
   }
 
-  send(bytes: Buffer, to: Flow, onFailure?: (failure: SendFailure) => void): void {
-    if (to.transport === 'tcp' && this.#tcp.connection(to.connection)) {
-      this.#tcp.send(bytes, to, onFailure);
+  send(bytes: Buffer, to: Flow, onFailure?: OnSendFailure): void {
+    const { transport } = to;
+    const stream = transport === 'udp' ? null : this.#streams[transport];
+    const domain = to.domain ?? to.address;
+    if (stream?.connection(to.connection)) {
+      stream.send(bytes, { ...to, domain }, onFailure);
       return;
     }
     this.#resolver.resolve(to.address, (address) => {
       if (address === null) onFailure?.('unreachable');
-      else if (to.transport === 'tcp') this.#tcp.send(bytes, { ...to, address }, onFailure);
+      else if (stream) stream.send(bytes, { ...to, address, domain }, onFailure);
       else this.#sendDatagram(bytes, address, to.port, onFailure);
     });
   }
 
-  #sendDatagram(bytes: Buffer, address: string, port: number, onFailure?: (failure: SendFailure) => void): void {
+  #sendDatagram(bytes: Buffer, address: string, port: number, onFailure?: OnSendFailure): void {
     const v6 = address.includes(':');
     const socket = this.#udp.find((one) => one.v6 === v6);
     if (socket) socket.send(bytes, address, port, onFailure);
     else onFailure?.('unreachable');
   }
 
-  probe(to: Flow, onFailure: (failure: SendFailure) => void): void {
+  probe(to: Flow, onFailure: OnSendFailure): void {
     if (to.transport !== 'udp') return;
     this.#resolver.resolve(to.address, (address) => {
       if (address !== null) probeUdp(address, to.port, onFailure);
     });
   }
 
-  /** Own host (bracketed when IPv6) and port of the listener that a peer at `to` should talk to. */
+  /**
+   * Own host (bracketed when IPv6) and port of the listener that a peer at `to` should talk to; port 0 without one: then the
+   * peer has only the connection that we opened.
+   */
   local(to: Flow): { host: string; port: number } {
     const v6 = to.address.includes(':');
     const candidates = this.#bound.filter((one) => one.transport === to.transport);
-    const listener = candidates.find((one) => one.host.includes(':') === v6) ?? candidates[0] ?? this.#bound[0];
-    const port = listener?.port ?? 5060;
-    if (this.#advertisedHost !== undefined) return { host: formatHost(this.#advertisedHost), port };
+    const listener = candidates.find((one) => one.host.includes(':') === v6) ?? candidates[0];
+    const port = listener?.port ?? 0;
+    const { advertisedHost, tlsHost } = this.#options;
+    const advertised = (to.transport === 'tls' ? tlsHost : undefined) ?? advertisedHost;
+    if (advertised !== undefined) return { host: formatHost(advertised), port };
     if (listener && !isWildcard(listener.host)) return { host: formatHost(listener.host), port };
-    const own = this.#tcp.connection(to.connection)?.localAddress;
+    const own = to.transport === 'udp' ? '' : this.#streams[to.transport].connection(to.connection)?.localAddress;
     return { host: formatHost(own || this.#local.towards(to.address)), port };
   }
 
   /** Closes stalled connections; to be called every few seconds. */
   sweep(): void {
-    this.#tcp.sweep();
+    for (const stream of Object.values(this.#streams)) stream.sweep();
   }
 
   stats(): Record<string, number> {
-    return { connections: this.#tcp.connectionCount, keepAlives: this.#keepAlives };
+    const { tcp, tls } = this.#streams;
+    const connections = tcp.connectionCount + tls.connectionCount;
+    return { connections, keepAlives: this.#keepAlives, handshakesFailed: this.#handshakesFailed };
   }
 
   async close(): Promise<void> {
-    await Promise.all([...this.#udp.map((socket) => socket.close()), this.#tcp.close()]);
+    const { tcp, tls } = this.#streams;
+    await Promise.all([...this.#udp.map((socket) => socket.close()), tcp.close(), tls.close()]);
     this.#udp.length = 0;
   }
 }

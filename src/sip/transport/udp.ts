@@ -1,7 +1,7 @@
 /** SIP over UDP (RFC 3261 18): one socket per listen address; it both receives and sends, so that rport works. */
 import dgram from 'node:dgram';
 import { isIPv6 } from 'node:net';
-import type { ListenAddress, SendFailure } from './flow.ts';
+import type { ListenAddress, OnSendFailure } from './flow.ts';
 import { plainAddress } from './local-address.ts';
 
 /** Room for bursts: an INVITE flood of a second at several thousand calls per second. */
@@ -48,7 +48,7 @@ export class UdpSocket {
     });
   }
 
-  send(bytes: Buffer, address: string, port: number, onFailure: ((failure: SendFailure) => void) | undefined): void {
+  send(bytes: Buffer, address: string, port: number, onFailure: OnSendFailure | undefined): void {
     this.#socket.send(bytes, port, address, (error) => {
       if (error) onFailure?.('unreachable');
     });
@@ -82,7 +82,7 @@ const PROBE_MS = 1_000;
  * Asks whether anyone listens at a UDP address: a connected socket hears the ICMP error that an unconnected one never does.
  * It sends the keep-alive of RFC 5626 3.5.1, which no SIP element answers over UDP or minds.
  */
-export function probeUdp(address: string, port: number, onFailure: (failure: SendFailure) => void): void {
+export function probeUdp(address: string, port: number, onFailure: OnSendFailure): void {
   const socket = dgram.createSocket({ type: isIPv6(address) ? 'udp6' : 'udp4', lookup: literalOnly as never });
   const timer = setTimeout(() => socket.close(), PROBE_MS);
   timer.unref();
