@@ -10,10 +10,14 @@ import {
   type PortRange,
   placeCalls,
 } from '../client/caller/index.ts';
+import { TlsFiles } from '../server/tls-files.ts';
 
 interface CallFlags {
   to: string;
-  transport: string;
+  transport?: string;
+  tlsCa?: string;
+  tlsCert?: string;
+  tlsKey?: string;
   calls: string;
   rate: string;
   concurrency?: string;
@@ -38,7 +42,13 @@ export function register(program: Command): void {
     .command('call')
     .description('Place calls as a SIPREC recording client and report, per stream, what was sent')
     .requiredOption('--to <uri>', 'recording server, e.g. sip:127.0.0.1:5060')
-    .option('--transport <name>', 'udp or tcp', 'udp')
+    .option('--transport <name>', 'udp, tcp or tls (default: udp; tls for a sips URI)')
+    .option(
+      '--tls-ca <file>',
+      'certificates of the authorities that are trusted, PEM (default: those that Node brings)',
+    )
+    .option('--tls-cert <file>', 'certificate for recorders that want one, PEM')
+    .option('--tls-key <file>', 'its private key, PEM')
     .option('--calls <n>', 'how many calls', '1')
     .option('--rate <cps>', 'calls started per second', '10')
     .option('--concurrency <n>', 'calls at the same time (default: no limit)')
@@ -84,10 +94,8 @@ function wrongUse(command: Command, message: string): never {
 
 function callerOptions(flags: CallFlags, wrong: (message: string) => never): CallerOptions {
   if (flags.srtp !== undefined) wrong('--srtp is not available yet: media is sent as plain RTP');
-  const { transport } = flags;
-  if (transport === 'tls') wrong('--transport tls is not available yet: use udp or tcp');
-  if (transport !== 'udp' && transport !== 'tcp') wrong(`--transport must be udp or tcp, not ${transport}`);
-  if (!/^sip:/i.test(flags.to)) wrong(`--to must be a SIP URI such as sip:127.0.0.1:5060, not ${flags.to}`);
+  if (!/^sips?:/i.test(flags.to)) wrong(`--to must be a SIP URI such as sip:127.0.0.1:5060, not ${flags.to}`);
+  const { transport, tls } = signalling(flags, wrong);
   if (flags.audio !== undefined && flags.pcap !== undefined) wrong('--audio and --pcap exclude each other');
   for (const [name, files] of [
     ['--audio', flags.audio],
@@ -105,6 +113,7 @@ function callerOptions(flags: CallFlags, wrong: (message: string) => never): Cal
   return {
     to: flags.to,
     transport,
+    tls,
     calls: number('--calls', flags.calls, 1, 1e7, true),
     rate: number('--rate', flags.rate, 0.001, 10000, false),
     codec: flags.codec,
@@ -123,6 +132,25 @@ function callerOptions(flags: CallFlags, wrong: (message: string) => never): Cal
     ...(flags.localAddress === undefined ? {} : { localAddress: flags.localAddress }),
     ...(flags.mediaPorts === undefined ? {} : { mediaPorts: portRange(flags.mediaPorts, wrong) }),
   };
+}
+
+function signalling(
+  flags: CallFlags,
+  wrong: (message: string) => never,
+): Required<Pick<CallerOptions, 'transport' | 'tls'>> {
+  const secure = /^sips:/i.test(flags.to);
+  const transport = flags.transport ?? (secure ? 'tls' : 'udp');
+  if (transport !== 'udp' && transport !== 'tcp' && transport !== 'tls') {
+    wrong(`--transport must be udp, tcp or tls, not ${transport}`);
+  }
+  if (secure && transport !== 'tls') wrong(`a sips URI is called over TLS only: leave out --transport ${transport}`);
+  if ((flags.tlsCert === undefined) !== (flags.tlsKey === undefined)) wrong('--tls-cert and --tls-key belong together');
+  const names = { cert: flags.tlsCert ?? null, key: flags.tlsKey ?? null, ca: flags.tlsCa ?? null };
+  try {
+    return { transport, tls: new TlsFiles({ ...names, clientCertificate: 'none' }).read() };
+  } catch (error) {
+    return wrong((error as Error).message);
+  }
 }
 
 function portRange(text: string, wrong: (message: string) => never): PortRange {

@@ -2,21 +2,28 @@
  * `doubletrack demo` (npm start): the recording server with its defaults, and two conversations that our own recording client
  * sends it. Shows the whole way, from INVITE to certificate, on the machine where it runs.
  */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Command } from 'commander';
 import pino from 'pino';
+import { issue, makeAuthority } from '../certificates/certificate.ts';
 import { placeCalls } from '../client/caller/index.ts';
 import { addServerOptions, loadServerConfig, type ServerConfig } from '../server/config.ts';
 import { RecordingServer } from '../server/recording-server.ts';
+import { TlsFiles } from '../server/tls-files.ts';
 import type { Recording } from '../store/recording.ts';
 import { untilSignal } from './signals.ts';
 
 const CALL_MS = 6_000;
 const FINALISED_WITHIN_MS = 60_000;
 const CONVERSATIONS = [
-  { transport: 'udp', what: 'SIPREC over UDP' },
-  { transport: 'tcp', what: 'SIPREC over TCP' },
+  { transport: 'udp', scheme: 'sip', what: 'SIPREC over UDP' },
+  { transport: 'tls', scheme: 'sips', what: 'SIPREC over TLS' },
 ] as const;
+/** Names under which the demonstration's server can be called on this machine. */
+const LOOPBACK_NAMES = ['localhost', '127.0.0.1', '::1'];
 
 const say = (line: string) => process.stdout.write(`${line}\n`);
 
@@ -53,15 +60,17 @@ function isWhole(recording: Recording | null): boolean {
 }
 
 /** @returns true if both conversations were recorded with nothing missing. */
-async function recordConversations(server: RecordingServer): Promise<boolean> {
+async function recordConversations(server: RecordingServer, config: ServerConfig): Promise<boolean> {
+  const tls = new TlsFiles({ ...config.tls, cert: null, key: null }).read();
   let whole = true;
-  for (const [i, { transport, what }] of CONVERSATIONS.entries()) {
+  for (const [i, { transport, scheme, what }] of CONVERSATIONS.entries()) {
     const at = server.sipAddresses.find((address) => address.transport === transport);
-    if (!at) throw new Error(`the demonstration needs SIP over ${transport}: add --sip ${transport}:127.0.0.1:5060`);
-    const host = at.host === '0.0.0.0' || at.host === '::' ? '127.0.0.1' : at.host;
+    if (!at) throw new Error(`the demonstration needs SIP over ${transport}: add --sip ${transport}:127.0.0.1:5062`);
+    const name = transport === 'tls' ? config.tls.host : null;
+    const host = name ?? (at.host === '0.0.0.0' || at.host === '::' ? '127.0.0.1' : at.host);
     say(`\n${what}: a conversation of ${CALL_MS / 1000} s`);
-    const to = `sip:${host.includes(':') ? `[${host}]` : host}:${at.port}`;
-    const { calls } = await placeCalls({ to, transport, durationMs: CALL_MS, seed: i + 1 });
+    const to = `${scheme}:${host.includes(':') ? `[${host}]` : host}:${at.port}`;
+    const { calls } = await placeCalls({ to, transport, tls, durationMs: CALL_MS, seed: i + 1 });
     const call = calls[0]!;
     const recording = call.status === 200 ? await recordingOf(server, call.callId) : null;
     if (recording) describe(server, recording);
@@ -71,17 +80,30 @@ async function recordConversations(server: RecordingServer): Promise<boolean> {
   return whole;
 }
 
-function withDefaults(options: Record<string, unknown>): ServerConfig {
-  return loadServerConfig({ sip: ['udp:127.0.0.1:5060', 'tcp:127.0.0.1:5060'], logLevel: 'warn', ...options });
+/** Whoever brings no certificate gets one for this run, by an authority that only this run knows. */
+function withDefaults(options: Record<string, unknown>, certificates: string): ServerConfig {
+  const authority = makeAuthority('doubletrack demonstration');
+  const file = (name: string, text: string) => {
+    const to = path.join(certificates, name);
+    writeFileSync(to, text, { mode: 0o600 });
+    return to;
+  };
+  const names = [...LOOPBACK_NAMES, ...[options.mediaAddress ?? [], options.tlsHost ?? []].flat().map(String)];
+  const { cert, key } = issue(authority, { names });
+  const own = { tlsCert: file('cert.pem', cert), tlsKey: file('key.pem', key), tlsCa: file('ca.pem', authority.cert) };
+  const sip = ['udp:127.0.0.1:5060', 'tcp:127.0.0.1:5060', 'tls:127.0.0.1:5061'];
+  return loadServerConfig({ sip, logLevel: 'warn', ...(options.tlsCert === undefined ? own : {}), ...options });
 }
 
 async function demo(options: Record<string, unknown>): Promise<void> {
-  const config = withDefaults(options);
+  const certificates = mkdtempSync(path.join(tmpdir(), 'doubletrack-demo-'));
+  process.once('exit', () => rmSync(certificates, { recursive: true, force: true }));
+  const config = withDefaults(options, certificates);
   const log = pino({ level: config.logLevel }, pino.destination({ dest: 2, sync: true }));
   const server = await RecordingServer.start(config, log);
   for (const { transport, host, port } of server.sipAddresses) say(`SIP   ${transport}:${host}:${port}`);
   say(`HTTP  ${server.httpUrl}/`);
-  const whole = await recordConversations(server);
+  const whole = await recordConversations(server, config);
   say(whole ? '\nBoth recordings are complete.' : '\nNot everything was recorded: see above.');
   if (process.env.DOUBLETRACK_DEMO_EXIT !== '1') {
     say(`Serving until Ctrl-C; the recordings: ${server.httpUrl}/`);

@@ -14,6 +14,7 @@ async function serve(options: Record<string, unknown>): Promise<void> {
   const server = await RecordingServer.start(config, log);
   const sip = server.sipAddresses.map((a) => `${a.transport}:${a.host}:${a.port}`);
   log.info({ sip, http: server.httpUrl, data: config.data }, 'taking calls');
+  process.on('SIGHUP', () => server.reloadCertificates());
   let hurry = () => {};
   const signal = await untilSignal(() => hurry());
   log.info({ signal }, 'draining: no new calls; a second signal ends the calls that run');

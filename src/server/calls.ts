@@ -10,16 +10,19 @@ import { type InviteInterpretation, interpretInvite } from '../siprec/index.ts';
 import type { Catalogue } from '../store/catalogue.ts';
 import type { Admission } from './admission.ts';
 import { settlesWithin } from './bounded-wait.ts';
+import type { SecurePolicy } from './config.ts';
 import type { Finaliser } from './finaliser.ts';
 import { LiveRecording, type SessionFacts } from './live-recording.ts';
 import { LiveRecordings } from './live-recordings.ts';
 import { RecordingSession, refusal, sdpBody } from './recording-session.ts';
+import { insecureRefusal } from './secure-policy.ts';
 
 export interface CallsOptions {
   /** Goes into the answers. */
   mediaAddress: string;
   /** 0 = never. */
   mediaTimeoutSec: number;
+  secure: SecurePolicy;
   engine: MediaEngine;
   catalogue: Catalogue;
   finaliser: Pick<Finaliser, 'ended'>;
@@ -56,6 +59,8 @@ export class Calls {
   }
 
   onInvite(invite: IncomingInvite): void {
+    const insecure = insecureRefusal(this.#options.secure, invite.source);
+    if (insecure) return this.#refuse(invite, insecure);
     const reading = readInvite(invite);
     if (reading.refuse) return this.#refuse(invite, reading.refuse);
     this.#options.admission.enter();

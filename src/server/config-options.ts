@@ -5,7 +5,7 @@
 
 /** A place where SIP is listened for; port 0 lets the system choose. */
 export interface SipListenAddress {
-  transport: 'udp' | 'tcp';
+  transport: 'udp' | 'tcp' | 'tls';
   host: string;
   port: number;
 }
@@ -32,6 +32,15 @@ const HOST_AND_PORT = String.raw`^(\[[0-9a-fA-F:.]+\]|[^\[\]:\s]+):\d{1,5}$`;
 const count = (minimum: number, maximum: number) => ({ type: 'integer', minimum, maximum });
 const toggle = { type: 'boolean' };
 
+/**
+ * What a recording session must be: `required` takes those over TLS with SRTP only, `preferred` plain ones as well but keys for
+ * SRTP only over TLS, `allowed` anything.
+ */
+export const SECURE_POLICIES = ['required', 'preferred', 'allowed'] as const;
+export type SecurePolicy = (typeof SECURE_POLICIES)[number];
+
+export const CLIENT_CERTIFICATES = ['none', 'request', 'require'] as const;
+
 export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 
 export const SERVER_OPTIONS: readonly OptionSpec[] = [
@@ -50,7 +59,56 @@ export const SERVER_OPTIONS: readonly OptionSpec[] = [
     schema: { type: 'array', minItems: 1, maxItems: 16, items: { type: 'string', pattern: SIP_ADDRESS } },
     default: ['udp:0.0.0.0:5060', 'tcp:0.0.0.0:5060'],
     list: true,
-    example: 'udp:0.0.0.0:5060 or tcp:[::1]:5060',
+    example: 'udp:0.0.0.0:5060 or tls:[::1]:5061',
+  },
+  {
+    key: 'secure',
+    flag: '--secure <policy>',
+    description: `required (TLS and SRTP only), preferred (plain ones too), allowed (also SRTP keys without TLS)`,
+    schema: { type: 'string', enum: [...SECURE_POLICIES] },
+    default: 'preferred',
+    example: 'required',
+  },
+  {
+    key: 'tls.cert',
+    flag: '--tls-cert <file>',
+    description: 'certificate chain of this server, PEM; read again when it changes',
+    schema: { type: 'string', minLength: 1 },
+    default: undefined,
+    example: '/etc/doubletrack/cert.pem',
+  },
+  {
+    key: 'tls.key',
+    flag: '--tls-key <file>',
+    description: 'private key of that certificate, PEM',
+    schema: { type: 'string', minLength: 1 },
+    default: undefined,
+    example: '/etc/doubletrack/key.pem',
+  },
+  {
+    key: 'tls.ca',
+    flag: '--tls-ca <file>',
+    description: 'certificates of the authorities that vouch for peers, PEM (default: those that Node brings)',
+    schema: { type: 'string', minLength: 1 },
+    default: undefined,
+    example: '/etc/doubletrack/ca.pem',
+  },
+  {
+    key: 'tls.clientCertificate',
+    flag: '--tls-client-certificate <need>',
+    description: `whether clients must show a certificate: ${CLIENT_CERTIFICATES.join(', ')}`,
+    schema: { type: 'string', enum: [...CLIENT_CERTIFICATES] },
+    default: 'none',
+    example: 'require',
+  },
+  {
+    key: 'tls.host',
+    flag: '--tls-host <name>',
+    description:
+      'name of this server over TLS, for Contact and Via; the certificate has it (default: the media address)',
+    schema: { type: 'string', pattern: '^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$' },
+    default: undefined,
+    example: 'recorder.example.com',
   },
   {
     key: 'http',

@@ -11,20 +11,24 @@ import type { Command } from 'commander';
 import { LineCounter, parseDocument } from 'yaml';
 import {
   attributeName,
+  type CLIENT_CERTIFICATES,
   flagName,
   type LOG_LEVELS,
   type OptionSpec,
   SERVER_OPTIONS,
+  type SecurePolicy,
   type SipListenAddress,
   variableName,
 } from './config-options.ts';
 
-export type { SipListenAddress } from './config-options.ts';
+export type { SecurePolicy, SipListenAddress } from './config-options.ts';
 
 export interface ServerConfig {
   /** Absolute path. */
   data: string;
   sip: SipListenAddress[];
+  secure: SecurePolicy;
+  tls: TlsConfig;
   http: { host: string; port: number };
   /** An IP address of this machine. */
   mediaAddress: string;
@@ -39,6 +43,16 @@ export interface ServerConfig {
   sessionExpiresSec: number;
   keepPackets: boolean;
   logLevel: (typeof LOG_LEVELS)[number];
+}
+
+/** Files in PEM form, absolute paths; null when not given. */
+export interface TlsConfig {
+  cert: string | null;
+  key: string | null;
+  ca: string | null;
+  clientCertificate: (typeof CLIENT_CERTIFICATES)[number];
+  /** Host for Contact and Via over TLS. */
+  host: string | null;
 }
 
 /** A configuration that can't be used. The message is for the operator. */
@@ -69,7 +83,7 @@ export function addServerOptions(command: Command): void {
   }
   command.addHelpText(
     'after',
-    '\nEvery option is also a key of the file (maxSessions and minFreeBytes under limits) and an environment variable:' +
+    '\nEvery option is also a key of the file (maxSessions and minFreeBytes under limits, cert and its like under tls) and an environment variable:' +
       '\n--media-ports is mediaPorts and DOUBLETRACK_MEDIA_PORTS. Flags win over variables, variables over the file.',
   );
 }
@@ -201,6 +215,8 @@ function assemble(given: Map<string, Given>): ServerConfig {
   return {
     data: path.resolve(get<string>('data')),
     sip,
+    secure: get('secure'),
+    tls: tlsConfig(get, sip, fail),
     http: parseHostAndPort(get<string>('http'), () => fail('http', 'has a port above 65535')),
     mediaAddress: mediaAddress(get<string | undefined>('mediaAddress'), sip, fail),
     mediaPorts: parsePorts(get<string>('mediaPorts'), lanes, fail),
@@ -227,9 +243,40 @@ function parseHostAndPort(text: string, tooHigh: () => ConfigError): { host: str
 function parseSipAddress(text: string, fail: Fail): SipListenAddress {
   const colon = text.indexOf(':');
   const transport = text.slice(0, colon);
-  if (transport === 'tls') throw fail('sip', 'asks for TLS, which this version does not have');
   const address = parseHostAndPort(text.slice(colon + 1), () => fail('sip', 'has a port above 65535'));
-  return { transport: transport as 'udp' | 'tcp', ...address };
+  return { transport: transport as SipListenAddress['transport'], ...address };
+}
+
+/** What belongs together is checked here; whether the files can be used shows when they are read. */
+function tlsConfig(get: <T>(key: string) => T, sip: readonly SipListenAddress[], fail: Fail): TlsConfig {
+  const file = (key: string) => {
+    const name = get<string | undefined>(key);
+    return name === undefined ? null : path.resolve(name);
+  };
+  const tls: TlsConfig = {
+    cert: file('tls.cert'),
+    key: file('tls.key'),
+    ca: file('tls.ca'),
+    clientCertificate: get('tls.clientCertificate'),
+    host: get<string | undefined>('tls.host') ?? null,
+  };
+  const listens = sip.some(({ transport }) => transport === 'tls');
+  if (listens && (tls.cert === null || tls.key === null)) {
+    throw new ConfigError(
+      'SIP over TLS needs a certificate and its private key: give --tls-cert and --tls-key (tls.cert, tls.key); ' +
+        'for a trial, "npx doubletrack certificate --name HOST --out tls" makes them',
+    );
+  }
+  if ((tls.cert === null) !== (tls.key === null)) throw fail('tls.cert', 'and tls.key belong together');
+  if (tls.clientCertificate !== 'none' && tls.ca === null) {
+    throw fail(
+      'tls.clientCertificate',
+      'needs tls.ca, the certificates of the authorities that clients have theirs from',
+    );
+  }
+  if (get('secure') === 'required' && !listens)
+    throw fail('secure', 'needs a TLS listener, such as sip: tls:0.0.0.0:5061');
+  return tls;
 }
 
 function parsePorts(text: string, lanes: number, fail: Fail): { lo: number; hi: number } {

@@ -17,9 +17,11 @@ import type { ServerConfig } from './config.ts';
 import { type DataFolder, openDataFolder } from './data-folder.ts';
 import { Finaliser } from './finaliser.ts';
 import { recover } from './recovery.ts';
+import { TlsFiles } from './tls-files.ts';
 
 const FINALISER_THREADS = 1;
 const DRAIN_LOOK_MS = 50;
+const CERTIFICATE_LOOK_MS = 5_000;
 
 export class RecordingServer {
   readonly #config: ServerConfig;
@@ -29,10 +31,12 @@ export class RecordingServer {
   readonly #finaliser: Finaliser;
   readonly #admission: Admission;
   readonly #metrics: Metrics;
+  readonly #tlsFiles: TlsFiles;
   readonly #sip: SipEndpoint;
   #engine!: MediaEngine;
   #calls!: Calls;
   #http!: Awaited<ReturnType<typeof createHttpServer>>;
+  #certificateTimer: NodeJS.Timeout | null = null;
   #ready = false;
   #endCallsAtMs = Infinity;
   #drained: Promise<void> | null = null;
@@ -51,6 +55,7 @@ export class RecordingServer {
       sessionsActive: () => this.#calls?.recordings ?? 0,
       finaliserQueue: () => this.#finaliser.queueLength,
     });
+    this.#tlsFiles = new TlsFiles(config.tls);
     this.#sip = this.#createEndpoint();
   }
 
@@ -92,6 +97,20 @@ export class RecordingServer {
   }
 
   /**
+   * Reads the certificates again: new connections get the new ones, calls that run go on. Those that can't be used are left
+   * where they are, and the old ones stay.
+   */
+  reloadCertificates(): void {
+    try {
+      this.#sip.renewTls(this.#tlsFiles.read());
+      this.#log.info('certificates read again');
+    } catch (error) {
+      const reason = (error as Error).message;
+      this.#log.error({ reason }, 'the new certificates cannot be used: the old ones stay in use');
+    }
+  }
+
+  /**
    * No new calls; waits for those that run (at most `timeoutMs`, then ends them), finalises everything, closes.
    * Asked again, it can only become shorter.
    */
@@ -125,7 +144,7 @@ export class RecordingServer {
       onEvent: (event) => this.#onLaneEvent(event),
     });
     this.#calls = new Calls({
-      ...{ mediaAddress: address, mediaTimeoutSec: this.#config.mediaTimeoutSec },
+      ...{ mediaAddress: address, mediaTimeoutSec: this.#config.mediaTimeoutSec, secure: this.#config.secure },
       ...{ engine: this.#engine, catalogue: this.#catalogue, finaliser: this.#finaliser },
       ...{ admission: this.#admission, metrics: this.#metrics, log: this.#log },
     });
@@ -139,10 +158,15 @@ export class RecordingServer {
       log: this.#log,
     });
     await listenHttp(this.#http, this.#config.http);
+    this.#certificateTimer = setInterval(() => {
+      if (this.#tlsFiles.changed()) this.reloadCertificates();
+    }, CERTIFICATE_LOOK_MS);
+    this.#certificateTimer.unref();
     this.#ready = true;
   }
 
   async #release(): Promise<void> {
+    if (this.#certificateTimer) clearInterval(this.#certificateTimer);
     this.#admission.close();
     await this.#http?.close();
     await this.#sip.close();
@@ -166,7 +190,7 @@ export class RecordingServer {
   }
 
   #createEndpoint(): SipEndpoint {
-    const { sip: listenOn, mediaAddress, sessionExpiresSec } = this.#config;
+    const { sip: listenOn, mediaAddress, sessionExpiresSec, tls } = this.#config;
     const endpoint = new SipEndpoint({
       listen: listenOn,
       userAgent: 'doubletrack',
@@ -175,6 +199,8 @@ export class RecordingServer {
       supported: ['siprec', 'timer', 'replaces'],
       accept: ['application/sdp', 'application/rs-metadata+xml', 'application/rs-metadata', 'multipart/mixed'],
       advertisedHost: mediaAddress,
+      tls: this.#tlsFiles.read(),
+      ...(tls.host === null ? {} : { tlsHost: tls.host }),
       sessionExpiresSec,
       log: this.#log,
     });

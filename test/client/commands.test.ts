@@ -23,8 +23,10 @@ async function refused(...args: string[]): Promise<{ exitCode: number; message: 
 const to = ['call', '--to', 'sip:127.0.0.1:5060'];
 const wrong: [args: string[], message: RegExp][] = [
   [[...to, '--srtp', 'AES_CM_128_HMAC_SHA1_80'], /--srtp is not available yet/],
-  [[...to, '--transport', 'tls'], /--transport tls is not available yet/],
-  [[...to, '--transport', 'sctp'], /udp or tcp/],
+  [[...to, '--transport', 'sctp'], /udp, tcp or tls/],
+  [['call', '--to', 'sips:127.0.0.1', '--transport', 'udp'], /over TLS only/],
+  [[...to, '--tls-cert', 'cert.pem'], /--tls-cert and --tls-key belong together/],
+  [[...to, '--tls-ca', 'nowhere.pem'], /tls.ca can't be read: .*nowhere.pem/],
   [['call', '--to', 'here'], /must be a SIP URI/],
   [[...to, '--calls', '0'], /--calls must be a whole number/],
   [[...to, '--calls', '1.5'], /--calls must be a whole number/],

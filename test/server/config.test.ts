@@ -32,6 +32,12 @@ const load = (argv: string[] = [], environment: NodeJS.ProcessEnv = {}) =>
 const OTHER: Record<string, [string, unknown]> = {
   data: ['/var/lib/x', '/var/lib/x'],
   sip: ['tcp:[::1]:6000', [{ transport: 'tcp', host: '::1', port: 6000 }]],
+  secure: ['allowed', 'allowed'],
+  'tls.cert': ['/etc/x/cert.pem', '/etc/x/cert.pem'],
+  'tls.key': ['/etc/x/key.pem', '/etc/x/key.pem'],
+  'tls.ca': ['/etc/x/ca.pem', '/etc/x/ca.pem'],
+  'tls.clientCertificate': ['require', 'require'],
+  'tls.host': ['recorder.example.com', 'recorder.example.com'],
   http: ['[::1]:81', { host: '::1', port: 81 }],
   mediaAddress: ['192.0.2.7', '192.0.2.7'],
   mediaPorts: ['1024-65535', { lo: 1024, hi: 65535 }],
@@ -45,6 +51,15 @@ const OTHER: Record<string, [string, unknown]> = {
   keepPackets: ['true', true],
   logLevel: ['debug', 'debug'],
 };
+
+/** What an option needs beside it. */
+const BESIDE: Record<string, string[]> = {
+  'tls.cert': ['--tls-key', 'key.pem'],
+  'tls.key': ['--tls-cert', 'cert.pem'],
+  'tls.clientCertificate': ['--tls-ca', 'ca.pem'],
+};
+/** Names of files may be anything. */
+const ANYTHING = new Set(['data', 'tls.cert', 'tls.key', 'tls.ca']);
 
 function pick(config: ServerConfig, key: string): unknown {
   return key.split('.').reduce<unknown>((node, name) => (node as Record<string, unknown>)[name], config);
@@ -82,19 +97,21 @@ describe('configuration of the server', () => {
     assert.deepEqual(SERVER_OPTIONS.map((spec) => spec.key).sort(), Object.keys(OTHER).sort());
     for (const spec of SERVER_OPTIONS) {
       const [text, value] = OTHER[spec.key]!;
-      const flag = spec.schema.type === 'boolean' ? [`--${flagName(spec)}`] : [`--${flagName(spec)}`, text];
+      const beside = BESIDE[spec.key] ?? [];
+      const own = spec.schema.type === 'boolean' ? [`--${flagName(spec)}`] : [`--${flagName(spec)}`, text];
+      const flag = [...beside, ...own];
       const inFileOnly = inFile(spec.key, typeof value === 'object' ? text : value);
       assert.deepEqual(pick(load(flag), spec.key), value, `flag of ${spec.key}`);
-      assert.deepEqual(pick(load([], { [variableName(spec)]: text }), spec.key), value, `variable of ${spec.key}`);
-      assert.deepEqual(pick(load(['--config', inFileOnly]), spec.key), value, `key ${spec.key}`);
+      assert.deepEqual(pick(load(beside, { [variableName(spec)]: text }), spec.key), value, `variable of ${spec.key}`);
+      assert.deepEqual(pick(load([...beside, '--config', inFileOnly]), spec.key), value, `key ${spec.key}`);
 
       // A wrong value below never shows, so the one above must have won.
       const wrong = inFile(spec.key, { no: 'value' });
       const bad = { [variableName(spec)]: 'a b', DOUBLETRACK_CONFIG: wrong };
-      if (spec.key !== 'data') assert.throws(() => load([], bad), ConfigError, spec.key);
+      if (!ANYTHING.has(spec.key)) assert.throws(() => load([], bad), ConfigError, spec.key);
       assert.deepEqual(pick(load(flag, bad), spec.key), value, `flag of ${spec.key} wins`);
       assert.deepEqual(
-        pick(load([], { ...bad, [variableName(spec)]: text }), spec.key),
+        pick(load(beside, { ...bad, [variableName(spec)]: text }), spec.key),
         value,
         `variable of ${spec.key} wins`,
       );
@@ -135,7 +152,16 @@ describe('configuration of the server', () => {
       [[], { DOUBLETRACK_LANES: '1.5' }, /^lanes must be integer: DOUBLETRACK_LANES says "1.5"/],
       [['--sip', 'sctp:1.2.3.4:5'], {}, /^sip has the wrong form: --sip says .*udp:0\.0\.0\.0:5060/],
       [['--sip', 'udp:1.2.3.4:70000'], {}, /^sip has a port above 65535/],
-      [['--sip', 'tls:1.2.3.4:5061'], {}, /^sip asks for TLS, which this version does not have/],
+      [
+        ['--sip', 'tls:1.2.3.4:5061'],
+        {},
+        /^SIP over TLS needs a certificate .*--tls-cert.*doubletrack certificate --name/,
+      ],
+      [['--tls-cert', 'cert.pem'], {}, /^tls.cert and tls.key belong together/],
+      [['--tls-client-certificate', 'require'], {}, /^tls.clientCertificate needs tls.ca/],
+      [['--tls-host', 'a b'], {}, /^tls.host has the wrong form/],
+      [['--secure', 'required'], {}, /^secure needs a TLS listener/],
+      [['--secure', 'maybe'], {}, /^secure must be one of required, preferred, allowed/],
       [['--http', '8080'], {}, /^http has the wrong form: .*127\.0\.0\.1:8080$/],
       [['--http', 'localhost:99999'], {}, /^http has a port above/],
       [['--media-address', '0.0.0.0'], {}, /^mediaAddress must be one address/],

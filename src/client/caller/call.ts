@@ -3,7 +3,7 @@
 
 import { randomUUID } from 'node:crypto';
 import { buildOffer, type MediaDescription, parseSdp, remoteOf, type Sdp } from '../../sdp/index.ts';
-import type { OutgoingInvite, SipAnswer, SipRequest, SipSession } from '../../sip/index.ts';
+import type { OutgoingInvite, SipAnswer, SipRequest, SipSession, TransportName } from '../../sip/index.ts';
 import {
   buildMetadata,
   buildSiprecBody,
@@ -46,7 +46,7 @@ export interface CallReport {
 export interface CallContext {
   endpoint: { invite(o: InviteOptions): OutgoingInvite };
   to: string;
-  transport: 'udp' | 'tcp';
+  transport: TransportName;
   /** Address of this side's media. */
   address: string;
   ports: LegPorts;
@@ -61,7 +61,7 @@ export interface CallContext {
 
 interface InviteOptions {
   to: string;
-  transport: 'udp' | 'tcp';
+  transport: TransportName;
   from: string;
   body: { contentType: string; content: Uint8Array };
   headers?: [string, string][];

@@ -3,7 +3,7 @@
 import { createSocket } from 'node:dgram';
 import { lookup } from 'node:dns/promises';
 import { isIPv6 } from 'node:net';
-import { parseSipUri, SipEndpoint, type SipLog } from '../../sip/index.ts';
+import { parseSipUri, SipEndpoint, type SipLog, type TlsSettings, type TransportName } from '../../sip/index.ts';
 import { type CallContext, type CallReport, RecordedCall } from './call.ts';
 import { sendCodec } from './codecs.ts';
 import { LegPorts, type PortRange } from './leg-socket.ts';
@@ -15,7 +15,10 @@ import { Pacer, type PacingStats } from './pacer.ts';
 export interface CallerOptions {
   /** Recorder to call, e.g. `sip:127.0.0.1:5060`. */
   to: string;
-  transport?: 'udp' | 'tcp';
+  /** Default UDP, and TLS for a sips URI. */
+  transport?: TransportName;
+  /** What is trusted over TLS, and the certificate for recorders that want one. */
+  tls?: TlsSettings;
   /** How many calls, default 1. */
   calls?: number;
   /** Calls started per second, default 10. */
@@ -82,12 +85,17 @@ export async function placeCalls(options: CallerOptions): Promise<CallerReport> 
   if (codec === null) throw new CallerOptionError(`codec ${options.codec} is not one the caller can send`);
   const rate = options.rate ?? 10;
   if (!(rate > 0)) throw new CallerOptionError('the rate must be above 0');
-  const transport = options.transport ?? 'udp';
+  const transport = /^sips:/i.test(options.to) ? 'tls' : (options.transport ?? 'udp');
+  // Without a certificate nobody can call us over TLS; requests of the recorder come by our connection.
+  const listens = transport !== 'tls' || options.tls?.cert !== undefined;
   const address = options.localAddress ?? (await localAddressTowards(options.to));
   const seed = options.seed ?? 1;
   const media = await openMediaSource({ ...options, codec, seed, calls: options.calls ?? 1 });
   const endpoint = new SipEndpoint({
-    listen: [{ transport, host: address, port: 0 }],
+    listen: listens ? [{ transport, host: address, port: 0 }] : [],
+    connect: [transport],
+    ...(options.tls === undefined ? {} : { tls: options.tls }),
+    advertisedHost: address,
     userAgent: 'doubletrack-call',
     contactUser: 'src',
     contactParams: ['+sip.src'],
