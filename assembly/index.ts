@@ -9,6 +9,7 @@ import { declareDrops, drop, streamAt } from './rtp/stream';
 import { initAes } from './srtp/aes-tables';
 import { initGhash } from './srtp/ghash';
 import { initSha1 } from './srtp/sha1';
+import { initWork } from './srtp/work';
 
 export { finaliserDecode } from './codec/decode';
 export * from './srtp/known-answers';
@@ -26,6 +27,7 @@ export function initialise(): void {
   buildCrcTable();
   initAes();
   initSha1();
+  initWork();
   initGhash();
 }
 

@@ -43,9 +43,9 @@ export const MAX_STREAMS = 4096;
 export const BATCH_PACKETS = 256;
 /**
  * Room for one datagram: 60 ms of 48 kHz stereo L16 on a path without an MTU, what is longer is refused as invalid. SRTP writes a
- * little before a packet and pads behind it.
+ * little before a packet and pads behind it. Not a multiple of 4096, or all slots would share the same few lines of the cache.
  */
-export const SLOT_BYTES = 16384;
+export const SLOT_BYTES = 16704;
 export const SLOT_HEADROOM_BYTES = 32;
 export const SLOT_SLACK_BYTES = 224;
 export const MAX_DATAGRAM_BYTES = SLOT_BYTES - SLOT_HEADROOM_BYTES - SLOT_SLACK_BYTES;
@@ -225,6 +225,9 @@ export const ROC_TRIES_PER_SECOND = 64;
 export const ROC_TRIES_AHEAD = 8;
 export const ROC_TRIES_UNKNOWN = 256;
 
+/** So many packets go through all phases together: they and their keys stay in the processor's nearest cache. */
+export const SRTP_CHUNK_PACKETS = 16;
+
 /** Packets to protect or unprotect: what is to be done, what came of it, and what is kept between the phases. */
 export const WORK_AT = 16384;
 export const WORK_BYTES = 80;
@@ -251,16 +254,19 @@ export const WORK_MAC_AT = 64;
 
 /** Plaintext of GCM until the tag has verified, and associated data that does not lie in one block. */
 export const SRTP_PLAIN_AT = 36864;
-export const SRTP_PLAIN_BYTES = 16640;
+export const SRTP_PLAIN_BYTES = 16896;
 /** HMAC tags of four packets, 32 bytes each. */
-export const SRTP_TAGS_AT = 53504;
+export const SRTP_TAGS_AT = 53760;
 export const SRTP_TAGS_BYTES = 128;
 /** Keys are derived here: the schedule of the master key, and what comes of it. */
-export const SRTP_MASTER_AT = 53632;
-export const SRTP_DERIVED_AT = 53888;
+export const SRTP_MASTER_AT = 53888;
+export const SRTP_DERIVED_AT = 54144;
 export const SRTP_DERIVED_BYTES = 64;
 /** When the batch is worked on, for the bounds of tries. */
-export const SRTP_NOW_US_AT = 53952;
+export const SRTP_NOW_US_AT = 54208;
+/** 16 bytes of ones, then 16 zeros: read from 16 - n on, the mask of the first n bytes. */
+export const SRTP_MASKS_AT = 54224;
+export const SRTP_MASKS_BYTES = 32;
 
 export const SRTP_OK = 0;
 export const SRTP_INVALID = 1;

@@ -13,6 +13,7 @@ import {
   SOURCE_FLAGS_AT,
   SOURCE_RTCP_INDEX_AT,
   SOURCE_SENT_RTCP,
+  SRTP_CHUNK_PACKETS,
   SRTP_INVALID,
   SRTP_KEY_EXHAUSTED,
   SRTP_KEY_MKI_AT,
@@ -52,6 +53,12 @@ import {
 } from './work';
 
 export function protectBatch(works: usize, count: u32): void {
+  for (let n: u32 = 0; n < count; n += SRTP_CHUNK_PACKETS) {
+    protectSome(workAt(works, n), min<u32>(count - n, SRTP_CHUNK_PACKETS));
+  }
+}
+
+function protectSome(works: usize, count: u32): void {
   for (let n: u32 = 0; n < count; n++) {
     const work = workAt(works, n);
     store<u32>(work, load<u32>(contextOf(work), CONTEXT_KEY_AT), WORK_KEY_AT);
@@ -156,6 +163,6 @@ function appendIndex(work: usize, at: usize): usize {
 
 function appendMki(work: usize, at: usize): usize {
   const bytes = mkiBytesOf(work);
-  memory.copy(at, load<u32>(work, WORK_KEY_AT) + SRTP_KEY_MKI_AT, bytes);
+  if (bytes != 0) memory.copy(at, load<u32>(work, WORK_KEY_AT) + SRTP_KEY_MKI_AT, bytes);
   return at + bytes;
 }

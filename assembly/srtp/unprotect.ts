@@ -12,6 +12,7 @@ import {
   CIPHER_AES_GCM,
   CONTEXT_CIPHER_AT,
   CONTEXT_ROUNDS_AT,
+  SRTP_CHUNK_PACKETS,
   SRTP_INVALID,
   SRTP_NOW_US_AT,
   SRTP_OK,
@@ -57,6 +58,12 @@ import {
 /** `nowUs`: any clock that does not go back. */
 export function unprotectBatch(works: usize, count: u32, nowUs: u64): void {
   store<u64>(SRTP_NOW_US_AT, nowUs);
+  for (let n: u32 = 0; n < count; n += SRTP_CHUNK_PACKETS) {
+    unprotectSome(workAt(works, n), min<u32>(count - n, SRTP_CHUNK_PACKETS));
+  }
+}
+
+function unprotectSome(works: usize, count: u32): void {
   for (let n: u32 = 0; n < count; n++) {
     const work = workAt(works, n);
     store<u32>(work, parse(work), WORK_STATUS_AT);

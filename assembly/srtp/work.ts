@@ -9,6 +9,7 @@ import {
   SRTP_KEY_NEXT_AT,
   SRTP_KEY_RTCP_AT,
   SRTP_KEY_RTP_AT,
+  SRTP_MASKS_AT,
   WORK_BYTES,
   WORK_CHANNEL_AT,
   WORK_CONTEXT_AT,
@@ -54,6 +55,7 @@ export function cipherOf(work: usize): usize {
 export function findKey(context: usize, mki: usize): usize {
   const bytes = load<u32>(context, CONTEXT_MKI_BYTES_AT);
   let key: usize = load<u32>(context, CONTEXT_KEY_AT);
+  if (bytes == 0) return key;
   while (key != 0 && memory.compare(key + SRTP_KEY_MKI_AT, mki, bytes) != 0) key = load<u32>(key, SRTP_KEY_NEXT_AT);
   return key;
 }
@@ -68,10 +70,15 @@ export function isTag(work: usize, tag: v128): bool {
   return !v128.any_true(firstBytes(v128.xor(tag, v128.load(work, WORK_TAG_AT)), tagBytesOf(work)));
 }
 
-/** The first 1 to 16 bytes of a block, with zeros behind. */
+/** Once per memory. */
+export function initWork(): void {
+  v128.store(SRTP_MASKS_AT, i8x16.splat(-1));
+  v128.store(SRTP_MASKS_AT, i8x16.splat(0), 16);
+}
+
+/** The first `bytes` of a block, with zeros behind. */
 export function firstBytes(block: v128, bytes: u32): v128 {
-  const numbers = i8x16(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-  return v128.and(block, i8x16.lt_u(numbers, i8x16.splat(bytes as i8)));
+  return v128.and(block, v128.load(SRTP_MASKS_AT + 16 - bytes));
 }
 
 export function wordAt(at: usize): u32 {

@@ -30,6 +30,7 @@ const SRTP: Region[] = [
   { name: 'SRTP_MASTER', at: layout.SRTP_MASTER_AT, bytes: layout.ROUND_KEYS_BYTES },
   { name: 'SRTP_DERIVED', at: layout.SRTP_DERIVED_AT, bytes: layout.SRTP_DERIVED_BYTES },
   { name: 'SRTP_NOW', at: layout.SRTP_NOW_US_AT, bytes: 8 },
+  { name: 'SRTP_MASKS', at: layout.SRTP_MASKS_AT, bytes: layout.SRTP_MASKS_BYTES },
 ];
 
 const LANE: Region[] = [
