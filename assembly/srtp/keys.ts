@@ -18,6 +18,8 @@ import {
   CONTEXT_RTCP_ENCRYPTED_AT,
   CONTEXT_RTCP_TAG_BYTES_AT,
   CONTEXT_RTP_TAG_BYTES_AT,
+  CONTEXT_TRIES_LEFT_AT,
+  ROC_TRIES_PER_SECOND,
   ROUND_KEYS_BYTES,
   SRTP_DERIVED_AT,
   SRTP_DERIVED_BYTES,
@@ -54,6 +56,7 @@ export function openContext(
   memory.fill(context, 0, CONTEXT_BYTES);
   rekeyContext(context, cipher, keyBytes, rtpTagBytes, rtcpTagBytes, mkiBytes, isRtcpEncrypted);
   store<u32>(context, firstRtcpIndex, CONTEXT_FIRST_RTCP_INDEX_AT);
+  store<u32>(context, ROC_TRIES_PER_SECOND, CONTEXT_TRIES_LEFT_AT);
 }
 
 /** The keys that it had are zeroed; sources and indices stay, for new keys do not reset the ROC (RFC 3711 section 3.3.1). */

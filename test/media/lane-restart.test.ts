@@ -1,13 +1,15 @@
 /** A lane whose worker dies is started again: its streams are received on the same ports, and the journal goes on. */
 import assert from 'node:assert/strict';
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { test } from 'node:test';
 import { Piscina } from 'piscina';
 import * as layout from '../../assembly/layout.ts';
 import { KIND_RTP } from '../../src/journal/format.ts';
 import type { StreamMedia } from '../../src/media/index.ts';
+import { Secret } from '../../src/secret.ts';
 import { notesOf, PCMU, Sender, TestEngine, until } from './loopback.ts';
 import { rtp } from './rig.ts';
+import { deriveSession, protectRtp } from './srtp/oracle.ts';
 
 const STREAM = { label: '1', channel: 0, payloadTypes: PCMU, remote: null, rtcpMux: false };
 
@@ -91,6 +93,45 @@ for (const [how, kill] of DEATHS) {
     await tested.close();
   });
 }
+
+test('SRTP goes on under its keys after a restart, at the ROC where it was', async () => {
+  const tested = await TestEngine.start();
+  const sender = await Sender.open();
+  const newKeys = () => ({
+    suite: 'AEAD_AES_128_GCM' as const,
+    keys: [{ keyAndSalt: new Secret(randomBytes(28)), mki: null }],
+  });
+  const keys = newKeys();
+  const session = deriveSession({ suite: keys.suite, keyAndSalt: keys.keys[0]!.keyAndSalt.reveal() });
+  const recording = await tested.engine.openRecording(randomUUID());
+  const srtp = { receive: keys, send: newKeys() };
+  const media = await recording.addStream({ ...STREAM, remote: sender.remote, srtp });
+  const received = () => tested.engine.stats().lanes[0]!.packets.received;
+  const send = async (seq: number) => {
+    const before = received();
+    sender.send(protectRtp(session.rtp, 7, rtp({ seq, timestamp: seq * 160 })), media);
+    await until(() => received() > before, `packet ${seq}`);
+  };
+  await send(1);
+  await terminate();
+  await until(() => restarts(tested) === 1, 'the restart');
+  await send(2);
+  await recording.updateStream(media.index, { ...STREAM, remote: sender.remote, srtp });
+  await send(3);
+  sender.send(rtp({ seq: 4 }), media);
+  await until(() => recording.counters()[0]!.unauthenticated === 1, 'the packet in the clear to be refused');
+  await recording.close();
+  const packets = tested
+    .journal()
+    .get(recording.id)!
+    .filter(({ kind }) => kind === KIND_RTP);
+  assert.deepEqual(
+    packets.map(({ payload }) => Buffer.from(payload)),
+    [1, 2, 3].map((seq) => rtp({ seq, timestamp: seq * 160 })),
+  );
+  sender.close();
+  await tested.close();
+});
 
 test('notes that were not on the disk when the worker died are written by the next one, in order', async () => {
   const tested = await TestEngine.start();
