@@ -24,6 +24,7 @@ import { inviteParts } from './session/invite-parts.ts';
 import {
   type Flow,
   type ListenAddress,
+  nextHop,
   type TlsSettings,
   Transport,
   type TransportName,
@@ -54,6 +55,8 @@ export interface SipEndpointOptions {
   tls?: TlsSettings;
   /** Transports for requests of ours beside those listened on; peers can answer, but not call us. */
   connect?: TransportName[];
+  /** DNS servers to ask, as `192.0.2.53` or `192.0.2.53:5353`, instead of those of the system. */
+  dnsServers?: string[];
   /** Session interval of RFC 4028, 1800 when left out; 0 leaves session timers to the peer. */
   sessionExpiresSec?: number;
   /** Smallest session interval taken, 90 when left out. */
@@ -111,7 +114,7 @@ export class SipEndpoint {
     this.#log = options.log ?? SILENT;
     const now = () => performance.now();
     this.#transport = new Transport(
-      options,
+      { ...options, transports: transportsOf(options), random: () => this.#random.number() },
       {
         onMessage: (parsed, from) => this.#agent.receive(parsed, from),
         onError: (error) => this.#log.error({ err: error }, 'SIP transport error'),
@@ -124,6 +127,8 @@ export class SipEndpoint {
       randomHex: (count) => this.#random.take(count),
       send: (bytes, to, onFailure) => this.#transport.send(bytes, to, onFailure),
       local: (to) => this.#transport.local(to),
+      locate: (hop) => this.#transport.locate(hop),
+      isConnected: (flow) => this.#transport.isConnected(flow),
       probe: (to, onFailure) => this.#transport.probe(to, onFailure),
     };
     this.#agent = new UserAgent(agentOptions(options, this.#log), wire, {
@@ -165,11 +170,16 @@ export class SipEndpoint {
     const known: Flow | null = options.transport
       ? { transport: options.transport, address: '', port: 0, connection: 0 }
       : null;
-    return new OutgoingInvite(agent, parts, agent.route(parts.uri, known));
+    return new OutgoingInvite(agent, parts, nextHop(parts.uri, known));
   }
 
   #ownUri(to: string): string {
-    const { host } = this.#transport.local(this.#agent.route(to, null));
+    const { host: address, transport, connection } = nextHop(to, null);
+    const { host } = this.#transport.local({
+      address,
+      transport: transport ?? this.#agent.options.transports[0]!,
+      connection,
+    });
     const scheme = uriScheme(to) === 'sips' ? 'sips' : 'sip';
     const user = this.#agent.options.contactUser;
     return user === '' ? `${scheme}:${host}` : `${scheme}:${user}@${host}`;
@@ -238,9 +248,13 @@ function agentOptions(options: SipEndpointOptions, log: SipLog): UserAgentOption
     maxTransactions: options.maxTransactions ?? 100_000,
     maxHalfOpenPerSource: options.maxHalfOpenPerSource ?? 20_000,
     datagramRequestBytes: options.datagramRequestBytes ?? DATAGRAM_REQUEST_BYTES,
-    transports: [...new Set([...options.listen.map((one) => one.transport), ...(options.connect ?? [])])],
+    transports: transportsOf(options),
     log,
   };
+}
+
+function transportsOf({ listen, connect = [] }: SipEndpointOptions): TransportName[] {
+  return [...new Set([...listen.map((one) => one.transport), ...connect])];
 }
 
 function delay(ms: number): Promise<void> {
@@ -259,5 +273,10 @@ class RandomHex {
     }
     this.#at += count;
     return this.#bytes.toString('hex', this.#at - count, this.#at);
+  }
+
+  /** From 0 to below 1. */
+  number(): number {
+    return Number.parseInt(this.take(6), 16) / 2 ** 48;
   }
 }

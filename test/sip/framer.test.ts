@@ -49,3 +49,8 @@ test('a head without an end is given up at the size of the largest message', () 
   }
   assert.equal(broken, 1);
 });
+
+test('bytes that begin no message, such as a TLS ClientHello, break the frame at once', () => {
+  assert.deepEqual(frame(['\r\n\u0016\u0003\u0001\u0002']), ['broken 400 Not SIP']);
+  assert.deepEqual(frame([message(''), '\u0000', message('')]), ['', 'broken 400 Not SIP']);
+});

@@ -12,7 +12,16 @@ import {
   type UserAgentOptions,
 } from '../../src/sip/session/index.ts';
 import { type InviteRequest, inviteParts } from '../../src/sip/session/invite-parts.ts';
-import type { Flow, SendFailure, TransportName, Wire } from '../../src/sip/transport/index.ts';
+import {
+  type Flow,
+  NO_ANSWER,
+  nextHop,
+  type SendFailure,
+  TargetList,
+  type TransportName,
+  targetsOf,
+  type Wire,
+} from '../../src/sip/transport/index.ts';
 
 type Message = SipRequest | SipResponse;
 
@@ -141,6 +150,14 @@ export class Agent {
       now: () => network.now,
       randomHex: (count) => network.randomHex(count),
       local: () => ({ host: address, port: 5060 }),
+      // Addresses of this network are names or numbers, as it comes.
+      locate: (hop) => {
+        const addresses = targetsOf(hop, options.transports ?? OPTIONS.transports, () => 0);
+        return new TargetList(addresses, ({ type, name }, answer) =>
+          answer(type === 'ADDRESS' ? { ...NO_ANSWER, addresses: [name] } : NO_ANSWER),
+        );
+      },
+      isConnected: (flow) => flow.connection > 0,
       send: (bytes, to, onFailure) =>
         network.send({ from: { transport: to.transport, address, port: 5060, connection: 0 }, to, bytes, onFailure }),
     };
@@ -163,7 +180,7 @@ export class Agent {
       () => `sip:user@${this.address}`,
     );
     const known = request.transport ? { transport: request.transport, address: '', port: 0, connection: 0 } : null;
-    return new OutgoingInvite(this.agent, parts, this.agent.route(parts.uri, known));
+    return new OutgoingInvite(this.agent, parts, nextHop(parts.uri, known));
   }
 
   /** Everything that a leak would show in. */

@@ -6,7 +6,9 @@ import { Dialog } from '../dialog/index.ts';
 import { parseDigits, type RequestDraft, type SipBody, type SipResponse, uriScheme } from '../message/index.ts';
 import { Alarm, type ClientUser, T1_64 } from '../transaction/index.ts';
 import type { Flow, SendFailure } from '../transport/flow.ts';
-import type { SentRequest, SessionHost } from './host.ts';
+import type { NextHop } from '../transport/next-hop.ts';
+import type { SessionHost } from './host.ts';
+import type { SentRequest } from './sent-request.ts';
 import { SipSession } from './session.ts';
 import { acceptedInterval, timerHeaders, wantedMinSe } from './session-timer.ts';
 import { SipFailure } from './types.ts';
@@ -40,13 +42,13 @@ export class OutgoingInvite implements ClientUser {
   onProgress: (response: SipResponse) => void = () => {};
   readonly #host: SessionHost;
   readonly #parts: InviteParts;
-  readonly #to: Flow;
+  readonly #hop: NextHop;
   readonly #dialogs = new Map<string, { dialog: Dialog; session: SipSession; rseq: number }>();
   readonly #ringing: Alarm;
   #resolve!: (answered: AnsweredInvite) => void;
   #reject!: (failure: SipFailure) => void;
-  #sent!: SentRequest;
-  #draft!: RequestDraft;
+  #sent: SentRequest | null = null;
+  #draft: RequestDraft | null = null;
   #cseq = 1;
   #minSeSec: number;
   #session: SipSession | null = null;
@@ -54,10 +56,10 @@ export class OutgoingInvite implements ClientUser {
   #cancelSent = false;
   #settled = false;
 
-  constructor(host: SessionHost, parts: InviteParts, to: Flow) {
+  constructor(host: SessionHost, parts: InviteParts, hop: NextHop) {
     this.#host = host;
     this.#parts = parts;
-    this.#to = to;
+    this.#hop = hop;
     this.#minSeSec = host.options.minSeSec;
     this.#ringing = new Alarm(() => (this.#settled ? this.#endForks() : this.cancel()));
     this.answered = new Promise((resolve, reject) => {
@@ -74,12 +76,17 @@ export class OutgoingInvite implements ClientUser {
   }
 
   #send(): void {
+    const cseq = this.#cseq;
+    this.#sent = this.#host.send(this.#hop, (to) => this.#compose(cseq, to), this);
+  }
+
+  #compose(cseq: number, target: Flow): RequestDraft {
     const { options } = this.#host;
     const { uri, from, localTag, to, callId, body } = this.#parts;
     const timer = options.sessionExpiresSec > 0 ? timerHeaders(options.sessionExpiresSec, this.#minSeSec, null) : [];
     const headers: [string, string][] = [
-      ['Contact', this.#host.contact(this.#to, uriScheme(uri) === 'sips')],
-      ...this.#host.capabilities(this.#to),
+      ['Contact', this.#host.contact(target, uriScheme(uri) === 'sips')],
+      ...this.#host.capabilities(target),
       ...timer,
       ...this.#parts.headers,
     ];
@@ -90,11 +97,11 @@ export class OutgoingInvite implements ClientUser {
       from: `${from};tag=${localTag}`,
       to,
       callId,
-      cseq: this.#cseq,
+      cseq,
       headers,
       body,
     };
-    this.#sent = this.#host.send(this.#draft, this.#to, this);
+    return this.#draft;
   }
 
   /**
@@ -105,13 +112,14 @@ export class OutgoingInvite implements ClientUser {
     if (this.#cancelled || this.#settled) return;
     this.#cancelled = true;
     this.#host.deadlines.clear(this.#ringing);
-    if (this.#sent.transaction.proceeding) this.#sendCancel();
+    if (this.#sent?.proceeding) this.#sendCancel();
+    else this.#sent?.giveUp();
   }
 
   #sendCancel(): void {
     if (this.#cancelSent) return;
     this.#cancelSent = true;
-    this.#sent.transaction.cancel([['User-Agent', this.#host.options.userAgent]]);
+    this.#sent?.cancel([['User-Agent', this.#host.options.userAgent]]);
   }
 
   onResponse(response: SipResponse): void {
@@ -168,9 +176,10 @@ export class OutgoingInvite implements ClientUser {
 
   #fork(response: SipResponse): { dialog: Dialog; session: SipSession; rseq: number } | null {
     const known = this.#dialogs.get(response.toTag);
-    if (known || this.#dialogs.size >= MAX_FORKS) return known ?? null;
+    const to = this.#sent?.to;
+    if (known || this.#dialogs.size >= MAX_FORKS || !to || !this.#draft) return known ?? null;
     const dialog = Dialog.ofClient(this.#draft, this.#parts.localTag, response);
-    const fork = { dialog, session: new SipSession(this.#host, dialog, this.#sent.transaction.to, true), rseq: 0 };
+    const fork = { dialog, session: new SipSession(this.#host, dialog, to, true), rseq: 0 };
     this.#dialogs.set(response.toTag, fork);
     this.#host.remember(fork.session);
     return fork;

@@ -7,6 +7,7 @@ import { type Dialog, recordRoutes } from '../dialog/index.ts';
 import type { SipBody, SipRequest, SipResponse } from '../message/index.ts';
 import { type ServerTransaction, T2 } from '../transaction/index.ts';
 import type { Flow } from '../transport/flow.ts';
+import { type NextHop, nextHop } from '../transport/next-hop.ts';
 import type { SessionHost } from './host.ts';
 import { OfferQueue, type Outcome } from './offer-queue.ts';
 import { PeerOffers } from './peer-offers.ts';
@@ -112,8 +113,8 @@ export class SipSession {
   }
 
   /** Where requests of this dialog go now. */
-  get flow(): Flow {
-    return this.#host.route(this.dialog.nextHop, this.#flow, this.dialog.secure);
+  get nextHop(): NextHop {
+    return nextHop(this.dialog.nextHop, this.#flow, this.dialog.secure);
   }
 
   // Requests of ours
@@ -141,12 +142,12 @@ export class SipSession {
   }
 
   #transact(method: string, content: SipContent, settle: (outcome: Outcome) => void): void {
-    const to = this.flow;
     const cseq = this.dialog.nextCSeq();
     const own = content.headers ?? [];
-    const headers = [...this.#requestHeaders(method, to, own), ...own];
+    const compose = (to: Flow) =>
+      this.dialog.draft(method, cseq, [...this.#requestHeaders(method, to, own), ...own], content.body ?? null);
     if (content.body && (method === 'INVITE' || method === 'UPDATE')) this.#lastBody = content.body;
-    this.#host.send(this.dialog.draft(method, cseq, headers, content.body ?? null), to, {
+    this.#host.send(this.nextHop, compose, {
       onResponse: (response) => {
         if (response.status < 200) return;
         const repeated = method === 'INVITE' && response.status < 300 && this.#ack?.cseq === cseq;
@@ -201,7 +202,7 @@ export class SipSession {
   acknowledge(cseq: number, body: SipBody | null): void {
     this.#ack = { cseq, body };
     const headers: [string, string][] = [['User-Agent', this.#host.options.userAgent]];
-    this.#host.layer.sendAck(this.dialog.draft('ACK', cseq, headers, body), this.flow);
+    this.#host.layer.sendAck(this.dialog.draft('ACK', cseq, headers, body), this.nextHop);
   }
 
   /** A 2xx of an INVITE of ours came again: so does the ACK. */

@@ -6,7 +6,6 @@
 import {
   isUsableResponse,
   type Parsed,
-  parseSipUri,
   type RequestDraft,
   requestFault,
   type SipRequest,
@@ -20,10 +19,12 @@ import {
   TransactionLayer,
   type TransactionUser,
 } from '../transaction/index.ts';
-import { defaultPort, type Flow, type SendFailure, type TransportName, type Wire } from '../transport/flow.ts';
-import type { SentRequest, SessionHost } from './host.ts';
+import type { Flow, Wire } from '../transport/flow.ts';
+import type { NextHop } from '../transport/next-hop.ts';
+import type { SessionHost } from './host.ts';
 import { IncomingInvite } from './incoming-invite.ts';
 import { findReplaced } from './replaces.ts';
+import { SentRequest } from './sent-request.ts';
 import type { SipSession } from './session.ts';
 import { answerTimer } from './session-timer.ts';
 import { SourceCounts } from './source-counts.ts';
@@ -33,7 +34,6 @@ import { contentRefusal, extensionRefusal, methodRefusal, type Refusal } from '.
 /** How long a peer that refused TCP is not asked again. */
 const STREAM_REFUSED_MS = 60_000;
 const MAX_REFUSED_PEERS = 1_024;
-const TRANSPORTS: readonly TransportName[] = ['udp', 'tcp', 'tls'];
 
 /** For a request within a dialog that was set up over TLS and arrives otherwise. */
 const OVER_TLS_ONLY: SipAnswer = { status: 403, reason: 'This Dialog Is Over TLS' };
@@ -283,45 +283,15 @@ export class UserAgent implements TransactionUser, SessionHost {
     ];
   }
 
-  /**
-   * Next hop by the URI's host, port and transport (RFC 3263 without NAPTR and SRV). Without a transport parameter the
-   * transport of the known flow is kept, and a connection is used again where it leads to the same address. What is secure,
-   * or began over TLS, stays there.
-   */
-  route(uri: string, known: Flow | null, secure = false): Flow {
-    const parsed = parseSipUri(uri);
-    const wanted = parsed.params.get('transport')?.toLowerCase();
-    const named = TRANSPORTS.find((one) => one === wanted);
-    const onlyTls = secure || parsed.scheme === 'sips' || known?.transport === 'tls';
-    const transport = onlyTls ? 'tls' : (named ?? known?.transport ?? this.options.transports[0] ?? 'udp');
-    const address = parsed.params.get('maddr') ?? parsed.host;
-    const port = parsed.port || defaultPort(transport);
-    const same = known && known.transport === transport && known.address === address ? known : null;
-    const flow: Flow = { transport, address, port, connection: same?.connection ?? 0 };
-    if (transport !== 'tls') return flow;
-    // Who was found under that name at this very address is expected to prove the name again, not the address.
-    return { ...flow, domain: (same?.port === port ? same.domain : undefined) ?? parsed.host };
-  }
-
-  send(draft: RequestDraft, to: Flow, user: ClientUser): SentRequest {
-    if (!this.#needsStream(draft, to)) return { transaction: this.layer.request(draft, to, user) };
-    const stream: Flow = { ...to, transport: 'tcp', connection: 0 };
-    let responded = false;
-    const sent: Partial<SentRequest> = {};
-    sent.transaction = this.layer.request(draft, stream, {
-      onResponse: (response) => {
-        responded = true;
-        user.onResponse(response);
-      },
-      onFailure: (cause, detail) => {
-        if (responded || cause === 'timeout') user.onFailure(cause, detail);
-        else {
-          this.#noteRefused(to, cause);
-          sent.transaction = this.layer.request(draft, to, user);
-        }
-      },
+  send(hop: NextHop, compose: (to: Flow) => RequestDraft, user: ClientUser): SentRequest {
+    return new SentRequest({
+      layer: this.layer,
+      targets: this.layer.wire.locate(hop),
+      compose,
+      needsStream: (draft, to) => this.#needsStream(draft, to),
+      onStreamRefused: (to) => this.#noteRefused(to),
+      user,
     });
-    return sent as SentRequest;
   }
 
   /** RFC 3261 18.1.1: too large for a datagram, unless the peer was found not to take TCP. */
@@ -335,7 +305,7 @@ export class UserAgent implements TransactionUser, SessionHost {
     return (this.#streamRefused.get(peerKey(to)) ?? 0) <= this.layer.wire.now();
   }
 
-  #noteRefused(to: Flow, _cause: SendFailure): void {
+  #noteRefused(to: Flow): void {
     if (this.#streamRefused.size >= MAX_REFUSED_PEERS) this.#streamRefused.clear();
     this.#streamRefused.set(peerKey(to), this.layer.wire.now() + STREAM_REFUSED_MS);
   }

@@ -13,11 +13,12 @@ import {
   writeRequest,
   writeResponse,
 } from '../message/index.ts';
-import type { Flow, SendFailure, Wire } from '../transport/flow.ts';
+import type { Flow, OnSendFailure, SendFailure, Wire } from '../transport/flow.ts';
+import type { NextHop } from '../transport/next-hop.ts';
 import { ClientTransaction } from './client-transaction.ts';
 import type { DeadlineHeap } from './deadlines.ts';
 import { clientKey, legacyServerKey, serverKey } from './keys.ts';
-import { responseFlow } from './response-flow.ts';
+import { responseFlow, sentByHop } from './response-flow.ts';
 import { ServerTransaction } from './server-transaction.ts';
 
 /** Who sends requests and hears what becomes of them. */
@@ -118,8 +119,24 @@ export class TransactionLayer {
   }
 
   /** Sends the ACK of a 2xx: a request without a transaction (13.2.2.4). */
-  sendAck(draft: RequestDraft, to: Flow): void {
-    this.wire.send(writeRequest(draft, this.via(to, this.newBranch())), to);
+  sendAck(draft: RequestDraft, hop: NextHop): void {
+    this.#sendToFirst(hop, (to, next) => this.wire.send(writeRequest(draft, this.via(to, this.newBranch())), to, next));
+  }
+
+  /**
+   * Sends a response back by the connection of its request. When that is gone and its source can't be reached either, sent-by
+   * says where else (RFC 3261 18.2.2, RFC 3263 5).
+   */
+  sendResponse(bytes: Buffer, to: Flow, sentBy: NextHop | null): void {
+    if (sentBy === null || this.wire.isConnected(to)) this.wire.send(bytes, to);
+    else this.wire.send(bytes, to, () => this.#sendToFirst(sentBy, (at, next) => this.wire.send(bytes, at, next)));
+  }
+
+  /** Target after target until one takes it. */
+  #sendToFirst(hop: NextHop, send: (to: Flow, next: OnSendFailure) => void): void {
+    const targets = this.wire.locate(hop);
+    const next = () => targets.next((to) => to && send(to, next));
+    next();
   }
 
   /** Answers without any state (8.2.7): for what is refused before it costs anything. */
@@ -132,7 +149,8 @@ export class TransactionLayer {
     const origin = this.origin(request, from);
     if (!origin) return;
     const { status, reason, headers, toTag = statelessTag(request) } = answer;
-    this.wire.send(writeResponse(origin, status, reason, toTag, headers, null), responseFlow(request, from));
+    const bytes = writeResponse(origin, status, reason, toTag, headers, null);
+    this.sendResponse(bytes, responseFlow(request, from), sentByHop(request, from));
   }
 
   /** What a response copies; null when the request has no readable Via and so no way back. */

@@ -7,10 +7,11 @@ import {
   writeResponse,
 } from '../message/index.ts';
 import { type Flow, isReliable } from '../transport/flow.ts';
+import type { NextHop } from '../transport/next-hop.ts';
 import type { Timed } from './deadlines.ts';
 import type { TransactionLayer } from './layer.ts';
 import type { Output } from './machine.ts';
-import { responseFlow } from './response-flow.ts';
+import { responseFlow, sentByHop } from './response-flow.ts';
 import { InviteServerMachine, NonInviteServerMachine } from './server-machines.ts';
 
 /** A response as the user gives it; the layer adds what is copied from the request. */
@@ -37,6 +38,7 @@ export class ServerTransaction implements Timed {
   readonly #layer: TransactionLayer;
   readonly #machine: InviteServerMachine | NonInviteServerMachine;
   readonly #to: Flow;
+  readonly #sentBy: NextHop | null;
   #origin: ResponseOrigin | null;
   #last: Buffer | null = null;
 
@@ -46,6 +48,7 @@ export class ServerTransaction implements Timed {
     this.method = request.method;
     this.from = from;
     this.#to = responseFlow(request, from);
+    this.#sentBy = sentByHop(request, from);
     this.#origin = layer.origin(request, from);
     this.localTag = request.toTag === '' ? layer.wire.randomHex(8) : '';
     const reliable = isReliable(from.transport);
@@ -72,7 +75,7 @@ export class ServerTransaction implements Timed {
   /** Sends bytes once more, for the 2xx that the session retransmits (13.3.1.4). */
   resend(bytes: Buffer): void {
     this.#layer.counters.retransmissionsSent!++;
-    this.#layer.wire.send(bytes, this.#to);
+    this.#send(bytes);
   }
 
   /** The bytes of a response that has not been sent yet: what `resend` repeats. */
@@ -108,16 +111,20 @@ export class ServerTransaction implements Timed {
 
   #apply(outputs: readonly Output[]): void {
     for (const output of outputs) {
-      if (output === 'send' && this.#last) this.#layer.wire.send(this.#last, this.#to);
+      if (output === 'send' && this.#last) this.#send(this.#last);
       else if (output === 'trying' && this.#origin) {
         this.#last = writeResponse(this.#origin, 100, undefined, '', [], null);
-        this.#layer.wire.send(this.#last, this.#to);
+        this.#send(this.#last);
       } else if (output === 'timeout') {
         this.#layer.counters.timeouts!++;
         this.#end('timeout');
       } else if (output === 'terminated') this.#forget();
     }
     if (this.#machine.deadline !== this.deadline) this.#layer.deadlines.set(this, this.#machine.deadline);
+  }
+
+  #send(bytes: Buffer): void {
+    this.#layer.sendResponse(bytes, this.#to, this.#sentBy);
   }
 
   #forget(): void {

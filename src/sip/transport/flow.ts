@@ -1,5 +1,8 @@
 /** Addresses and the two directions of the transport, as the layers above see them (RFC 3261 18). */
 
+import type { TargetList } from './locating.ts';
+import type { NextHop } from './next-hop.ts';
+
 /** Transports that can be listened on. */
 export type TransportName = 'udp' | 'tcp' | 'tls';
 
@@ -16,7 +19,7 @@ export interface ListenAddress {
 /** Where a message came from, or where one should go. */
 export interface Flow {
   transport: TransportName;
-  /** IP address, or a host name when it is to be resolved first. */
+  /** IP address. */
   address: string;
   port: number;
   /** The stream connection it came by; 0 when there is none (UDP) or any will do. */
@@ -41,6 +44,10 @@ export interface Wire {
   randomHex(count: number): string;
   /** Sends; failures, also late ones, come back by the callback, at most once. */
   send(bytes: Buffer, to: Flow, onFailure?: OnSendFailure): void;
+  /** Where a request may go, best first (RFC 3263). */
+  locate(hop: NextHop): TargetList;
+  /** Whether the connection of a flow still lives. */
+  isConnected(flow: Flow): boolean;
   /** Own host and port as the peer at `to` should see them, for Via and Contact; port 0 without a listener. */
   local(to: Flow): { host: string; port: number };
   /** Asks whether anyone listens on a silent UDP peer; the callback is called only when nobody does. */

@@ -15,6 +15,7 @@ export type Framed =
 
 const CR = 13;
 const LF = 10;
+const SPACE = 32;
 
 export class StreamFramer {
   #chunks: Buffer[] = [];
@@ -36,6 +37,8 @@ export class StreamFramer {
     let rest = chunk;
     while (rest.length > 0 && !this.#broken) {
       if (this.#size === 0) rest = this.#skipBlank(rest, out);
+      // No method and no version begins so, but a TLS ClientHello does: nothing would ever end it.
+      if (this.#size === 0 && rest[0]! < SPACE) rest = this.#fail(out, 400, 'Not SIP', rest.subarray(0, 2_048));
       if (rest.length > 0) rest = this.#take(rest, out);
     }
     return out;

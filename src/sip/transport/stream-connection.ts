@@ -123,8 +123,9 @@ export class StreamConnection {
     this.#unsettled.add(onFailure);
   }
 
-  fail(failure: SendFailure): void {
+  fail(failure: SendFailure, detail?: string): void {
     this.#failure = failure;
+    this.#detail = detail;
     this.#socket.destroy();
   }
 

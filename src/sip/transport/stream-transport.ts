@@ -131,7 +131,11 @@ export class StreamTransport {
       connection.ready();
     });
     const connection = this.#adopt(socket, to, [], Infinity, false);
-    const giveUp = setTimeout(() => connection.fail('timeout'), this.#sockets.connectTimeoutMs);
+    const { transport, connectTimeoutMs } = this.#sockets;
+    const giveUp = setTimeout(
+      () => connection.fail('unreachable', `no ${transport} connection within ${connectTimeoutMs / 1_000} s`),
+      connectTimeoutMs,
+    );
     socket.once('close', () => clearTimeout(giveUp));
     return connection;
   }

@@ -31,6 +31,11 @@ const NO_TLS = new Set(['ERR_SSL_WRONG_VERSION_NUMBER', 'ERR_SSL_PACKET_LENGTH_T
 /** Sorts what node:tls says. Nothing of it is tried again over another transport. */
 export function tlsFailure(error: NodeJS.ErrnoException, to: StreamTarget): { failure: SendFailure; detail?: string } {
   const code = error.code ?? '';
+  // Node's own: the connection was lost before the handshake was over.
+  if (code === 'ECONNRESET' && error.syscall === undefined) {
+    const peer = `${formatHost(to.address)}:${to.port}`;
+    return { failure: 'unreachable', detail: `${peer} closed the connection during the TLS handshake` };
+  }
   const detail = explain(error, code, to);
   return detail === null ? systemFailure(error) : { failure: 'untrusted', detail };
 }

@@ -5,11 +5,13 @@
 
 import { formatHost, type Parsed, parseMessage } from '../message/index.ts';
 import { MAX_MESSAGE_BYTES } from '../message/limits.ts';
-import type { Flow, ListenAddress, OnSendFailure } from './flow.ts';
+import { DnsLookups } from './dns-lookups.ts';
+import type { Flow, ListenAddress, OnSendFailure, TransportName } from './flow.ts';
 import type { Framed } from './framer.ts';
 import type { HandshakeFailure } from './handshakes.ts';
 import { isWildcard, LocalAddresses } from './local-address.ts';
-import { Resolver } from './resolver.ts';
+import { TargetList, targetsOf } from './locating.ts';
+import type { NextHop } from './next-hop.ts';
 import type { StreamConnection } from './stream-connection.ts';
 import { TcpSockets } from './stream-sockets.ts';
 import { StreamTransport } from './stream-transport.ts';
@@ -34,6 +36,12 @@ export interface TransportOptions {
   /** The same over TLS, where it should be a name that the certificate has. */
   tlsHost?: string | undefined;
   tls?: TlsSettings | undefined;
+  /** Transports for requests of ours, best first, where neither the URI nor DNS decides. */
+  transports: readonly TransportName[];
+  /** DNS servers to ask instead of the system's. */
+  dnsServers?: readonly string[] | undefined;
+  /** From 0 to below 1; decides among SRV records (RFC 2782). */
+  random: () => number;
 }
 
 const HANDSHAKE_REPORT_MS = 1_000;
@@ -45,7 +53,7 @@ export class Transport {
   readonly #udp: UdpSocket[] = [];
   readonly #tlsSockets: TlsSockets;
   readonly #streams: { tcp: StreamTransport; tls: StreamTransport };
-  readonly #resolver: Resolver;
+  readonly #dns: DnsLookups;
   readonly #local = new LocalAddresses();
   readonly #bound: ListenAddress[] = [];
   #keepAlives = 0;
@@ -56,7 +64,7 @@ export class Transport {
     this.#options = options;
     this.#events = events;
     this.#now = now;
-    this.#resolver = new Resolver(now);
+    this.#dns = new DnsLookups(now, options.dnsServers);
     this.#tlsSockets = new TlsSockets(options.tls ?? {}, (failure) => this.#onHandshakeFailure(failure));
     const streamEvents = {
       onFramed: (framed: Framed, connection: StreamConnection) => this.#onFramed(framed, connection),
@@ -151,18 +159,8 @@ export class Transport {
   }
 
   send(bytes: Buffer, to: Flow, onFailure?: OnSendFailure): void {
-    const { transport } = to;
-    const stream = transport === 'udp' ? null : this.#streams[transport];
-    const domain = to.domain ?? to.address;
-    if (stream?.connection(to.connection)) {
-      stream.send(bytes, { ...to, domain }, onFailure);
-      return;
-    }
-    this.#resolver.resolve(to.address, (address) => {
-      if (address === null) onFailure?.('unreachable');
-      else if (stream) stream.send(bytes, { ...to, address, domain }, onFailure);
-      else this.#sendDatagram(bytes, address, to.port, onFailure);
-    });
+    if (to.transport === 'udp') this.#sendDatagram(bytes, to.address, to.port, onFailure);
+    else this.#streams[to.transport].send(bytes, { ...to, domain: to.domain ?? to.address }, onFailure);
   }
 
   #sendDatagram(bytes: Buffer, address: string, port: number, onFailure?: OnSendFailure): void {
@@ -173,17 +171,24 @@ export class Transport {
   }
 
   probe(to: Flow, onFailure: OnSendFailure): void {
-    if (to.transport !== 'udp') return;
-    this.#resolver.resolve(to.address, (address) => {
-      if (address !== null) probeUdp(address, to.port, onFailure);
-    });
+    if (to.transport === 'udp') probeUdp(to.address, to.port, onFailure);
+  }
+
+  /** The targets of a next hop (RFC 3263). */
+  locate(hop: NextHop): TargetList {
+    const { transports, random } = this.#options;
+    return new TargetList(targetsOf(hop, transports, random), (question, answer) => this.#dns.ask(question, answer));
+  }
+
+  isConnected(flow: Flow): boolean {
+    return flow.transport !== 'udp' && this.#streams[flow.transport].connection(flow.connection) !== undefined;
   }
 
   /**
    * Own host (bracketed when IPv6) and port of the listener that a peer at `to` should talk to; port 0 without one: then the
    * peer has only the connection that we opened.
    */
-  local(to: Flow): { host: string; port: number } {
+  local(to: Pick<Flow, 'transport' | 'address' | 'connection'>): { host: string; port: number } {
     const v6 = to.address.includes(':');
     const candidates = this.#bound.filter((one) => one.transport === to.transport);
     const listener = candidates.find((one) => one.host.includes(':') === v6) ?? candidates[0];
@@ -209,6 +214,7 @@ export class Transport {
 
   async close(): Promise<void> {
     const { tcp, tls } = this.#streams;
+    this.#dns.close();
     await Promise.all([...this.#udp.map((socket) => socket.close()), tcp.close(), tls.close()]);
     this.#udp.length = 0;
   }
