@@ -152,10 +152,10 @@ function receiveUnprotected(descriptor: usize, work: usize): u32 {
     count(stream, STREAM_INVALID_AT);
     return STATUS_INVALID;
   }
-  const at: usize = load<u32>(descriptor, DESCRIPTOR_OFFSET_AT);
-  const arrivalUs = load<u64>(descriptor, DESCRIPTOR_ARRIVAL_US_AT);
-  if (status == SRTP_REPLAYED && !isRtcp(stream, descriptor)) {
-    const copy = receiveReplay(stream, at, arrivalUs);
+  if (status == SRTP_REPLAYED) {
+    if (isRtcp(stream, descriptor)) return STATUS_DUPLICATE;
+    const at: usize = load<u32>(descriptor, DESCRIPTOR_OFFSET_AT);
+    const copy = receiveReplay(stream, at, load<u64>(descriptor, DESCRIPTOR_ARRIVAL_US_AT));
     if (copy != STATUS_UNAUTHENTICATED) return copy;
   }
   count(stream, STREAM_UNAUTHENTICATED_AT);
