@@ -72,7 +72,7 @@ export function process(packets: u32): void {
     store<u32>(descriptor, status, DESCRIPTOR_STATUS_AT);
     if (status == STATUS_PROTECTED) describeWork(workAt(WORK_AT, works++), descriptor);
   }
-  if (works != 0) unprotectBatch(WORK_AT, works, load<u64>(DESCRIPTORS_AT, DESCRIPTOR_ARRIVAL_US_AT));
+  if (works != 0) unprotectBatch(WORK_AT, works, load<u64>(DESCRIPTORS_AT, DESCRIPTOR_ARRIVAL_US_AT) as f64);
   works = 0;
   for (let i: u32 = 0; i < packets; i++) {
     const descriptor: usize = DESCRIPTORS_AT + i * DESCRIPTOR_BYTES;

@@ -90,9 +90,9 @@ function findAny(work: usize): bool {
 /** Takes one of this second's tries; false if none is left. */
 function mayTry(work: usize): bool {
   const context = contextOf(work);
-  const now = load<u64>(SRTP_NOW_US_AT);
-  if (now - load<u64>(context, CONTEXT_TRIES_SINCE_US_AT) >= 1000000) {
-    store<u64>(context, now, CONTEXT_TRIES_SINCE_US_AT);
+  const now = load<f64>(SRTP_NOW_US_AT);
+  if (now - load<f64>(context, CONTEXT_TRIES_SINCE_US_AT) >= 1000000) {
+    store<f64>(context, now, CONTEXT_TRIES_SINCE_US_AT);
     store<u32>(context, ROC_TRIES_PER_SECOND, CONTEXT_TRIES_LEFT_AT);
   }
   const left = load<u32>(context, CONTEXT_TRIES_LEFT_AT);

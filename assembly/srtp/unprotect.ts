@@ -56,8 +56,8 @@ import {
 } from './work';
 
 /** `nowUs`: any clock that does not go back. */
-export function unprotectBatch(works: usize, count: u32, nowUs: u64): void {
-  store<u64>(SRTP_NOW_US_AT, nowUs);
+export function unprotectBatch(works: usize, count: u32, nowUs: f64): void {
+  store<f64>(SRTP_NOW_US_AT, nowUs);
   for (let n: u32 = 0; n < count; n += SRTP_CHUNK_PACKETS) {
     unprotectSome(workAt(works, n), min<u32>(count - n, SRTP_CHUNK_PACKETS));
   }

@@ -38,7 +38,7 @@ export interface SrtpExports {
   srtpAddKey(context: number, key: number, masterKey: number, keyBytes: number, masterSalt: number, mki: number): void;
   srtpClose(context: number): void;
   srtpProtect(works: number, packets: number): void;
-  srtpUnprotect(works: number, packets: number, nowUs: bigint): void;
+  srtpUnprotect(works: number, packets: number, nowUs: number): void;
 }
 
 export const SRTP_STATUS = {
@@ -258,9 +258,19 @@ export class SrtpBatchMemory {
 
   /** What became of the n-th packet: a view. */
   packet(n: number): Uint8Array {
+    const [from, to] = this.#bounds(n);
+    return this.#bytes.subarray(from, to);
+  }
+
+  copy(n: number): Uint8Array {
+    const [from, to] = this.#bounds(n);
+    return this.#bytes.slice(from, to);
+  }
+
+  #bounds(n: number): [from: number, to: number] {
     const at = this.worksAt + n * layout.WORK_BYTES;
-    const packetAt = this.#view.getUint32(at + layout.WORK_PACKET_AT, true);
-    return this.#bytes.subarray(packetAt, packetAt + this.#view.getUint32(at + layout.WORK_LENGTH_AT, true));
+    const from = this.#view.getUint32(at + layout.WORK_PACKET_AT, true);
+    return [from, from + this.#view.getUint32(at + layout.WORK_LENGTH_AT, true)];
   }
 }
 

@@ -211,7 +211,7 @@ export class SrtpContext {
     batch.run();
     const error = batch.error(0);
     if (error) throw new SrtpError(error);
-    return batch.packet(0).slice();
+    return batch.copy(0);
   }
 }
 
@@ -248,7 +248,7 @@ export class SrtpBatch {
   /** Works on all that have been added. */
   run(): void {
     if (this.#direction === 'protect') this.#wasm.srtpProtect(this.#memory.worksAt, this.#length);
-    else this.#wasm.srtpUnprotect(this.#memory.worksAt, this.#length, process.hrtime.bigint() / 1000n);
+    else this.#wasm.srtpUnprotect(this.#memory.worksAt, this.#length, performance.now() * 1000);
   }
 
   /** Why the n-th packet is refused; null: it went well. */
@@ -259,6 +259,11 @@ export class SrtpBatch {
   /** What became of the n-th packet: a view into WebAssembly memory that is valid until the next `add` after `clear`. */
   packet(n: number): Uint8Array {
     return this.#memory.packet(n);
+  }
+
+  /** A copy of the n-th packet. */
+  copy(n: number): Uint8Array {
+    return this.#memory.copy(n);
   }
 
   clear(): void {

@@ -23,7 +23,8 @@ const MAX_IDENTITIES = 64;
 /** All identities, in lower case; IP addresses in their shortest form. */
 export function sipIdentities(certificate: CertificateNames): string[] {
   const { subjectaltname: alternatives } = certificate;
-  if (alternatives === undefined || alternatives === '') return commonNames(certificate).filter(isDomainName).map(canonical);
+  if (alternatives === undefined || alternatives === '')
+    return commonNames(certificate).filter(isDomainName).map(canonical);
   const entries = splitAlternatives(alternatives);
   const addresses = entries.flatMap(({ type, value }) => (type === 'IP Address' && isIP(value) > 0 ? [value] : []));
   const uris = entries.flatMap(({ type, value }) => (type === 'URI' ? domainOfUri(value) : []));
