@@ -1,15 +1,11 @@
 /** The completeness certificate against the sender's own account: what was withheld is lost, what was sent is received. */
 import assert from 'node:assert/strict';
-
-import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
-import { setTimeout as delay } from 'node:timers/promises';
 import { placeCalls } from '../../src/client/caller/index.ts';
 import type { Recording } from '../../src/store/recording.ts';
 import {
   completeRecordings,
-  killRecorder,
   newDataFolder,
   type Recorder,
   removeFolder,
@@ -64,44 +60,10 @@ test('20 calls with loss, reordering and duplicates: every certificate equals th
   assert.ok(calls.some((call) => call.streams.some(({ packets }) => packets.withheld > 0 && packets.duplicated > 0)));
 });
 
-test('a recording verifies, a changed one does not, and a replay is byte-identical', async () => {
+test('a recording verifies', async () => {
   await placeCalls({ to: `sip:127.0.0.1:${recorder.tcpPort}`, transport: 'tcp', durationMs: 1_000 });
   const [recording] = (await completeRecordings(recorder, 21)) as [Recording];
   const folder = path.join(data, 'recordings', recording.id);
   const verified = JSON.parse((await run(process.execPath, [COMMAND, 'verify', folder, '--json'])).toString());
   assert.equal(verified.ok, true);
-});
-
-test('kill -9 in mid-call: the recording is complete with at most 250 ms missing, and says that it was recovered', async () => {
-  const folder = newDataFolder();
-  const victim = await startRecorder(folder);
-  const stop = new AbortController();
-  const sending = placeCalls({
-    to: `sip:127.0.0.1:${victim.udpPort}`,
-    calls: 4,
-    rate: 50,
-    durationMs: 60_000,
-    signal: stop.signal,
-  });
-  await delay(3_000); // talk that must survive
-  const killedAt = Date.now();
-  await killRecorder(victim);
-  stop.abort();
-  await sending.catch(() => {});
-  const again = await startRecorder(folder);
-  try {
-    const recordings = await completeRecordings(again, 4);
-    for (const recording of recordings) {
-      assert.equal(recording.state, 'complete');
-      assert.equal(recording.recovered, true);
-      assertSums(recording);
-      const talkedMs = killedAt - Date.parse(recording.startedAt);
-      for (const { packets } of recording.streams)
-        assert.ok(packets.received * 20 > talkedMs - 250 - 150, JSON.stringify({ talkedMs, packets }));
-      assert.ok(existsSync(path.join(folder, 'recordings', recording.id, 'audio.wav')));
-    }
-  } finally {
-    await stopRecorder(again);
-    removeFolder(folder);
-  }
 });

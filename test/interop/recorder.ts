@@ -25,10 +25,13 @@ export function newDataFolder(): string {
   return mkdtempSync(path.join(tmpdir(), 'doubletrack-test-'));
 }
 
-export async function startRecorder(data: string, args: string[] = []): Promise<Recorder> {
+/** @param abort kills it, with SIGKILL, wherever it is. */
+export async function startRecorder(data: string, args: string[] = [], abort?: AbortSignal): Promise<Recorder> {
   const listen = ['--sip', 'udp:127.0.0.1:0', '--sip', 'tcp:127.0.0.1:0', '--http', '127.0.0.1:0', '--data', data];
   const child = spawn(process.execPath, [COMMAND, 'serve', ...listen, ...args], {
     stdio: ['ignore', 'ignore', 'pipe'],
+    killSignal: 'SIGKILL',
+    ...(abort ? { signal: abort } : {}),
   });
   const log: Record<string, unknown>[] = [];
   const started = new Promise<Record<string, unknown>>((resolve, reject) => {
@@ -37,6 +40,7 @@ export async function startRecorder(data: string, args: string[] = []): Promise<
       log.push(entry);
       if (entry.msg === 'taking calls') resolve(entry);
     });
+    child.once('error', reject);
     child.once('exit', (code) => reject(new Error(`serve exited with ${code}: ${JSON.stringify(log.slice(-5))}`)));
   });
   const entry = await within(STARTS_WITHIN_MS, 'the recorder to start', started);
