@@ -69,7 +69,8 @@ for (let seed = 1; seed <= SEEDS; seed++) {
 }
 
 async function killUnderLoad(t: TestContext, recorder: Recorder, seed: number, random: () => number) {
-  const sender = await MarkedCalls.start(recorder.udpPort, seed, CONCURRENT);
+  const load = { concurrent: CONCURRENT, comeAndGo: seed % 2 === 0 };
+  const sender = await MarkedCalls.start(recorder.udpPort, seed, load);
   t.after(() => sender.stop());
   // Some while calls are being set up, most while calls come and go.
   const running = random() < 0.2 ? 1 : CONCURRENT;

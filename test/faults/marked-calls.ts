@@ -16,7 +16,7 @@ const PAYLOAD_BYTES = 160;
 /** Chances per packet. */
 const WITHHELD = 0.02;
 const TWICE = 0.01;
-/** Calls last between these. */
+/** Calls that come and go last between these. */
 const SHORTEST_MS = 400;
 const LONGEST_MS = 8_000;
 /** A packet that leaves so late says that the machine is too busy for times to mean anything. */
@@ -102,7 +102,14 @@ export interface MarkedCall {
   endedAtMs: number | null;
 }
 
-/** So many calls at a time: one that ends is followed by another. */
+export interface MarkedLoad {
+  /** Calls at a time; one that ends is followed by another. */
+  concurrent: number;
+  /** False: calls stay. Then nothing but its own clock makes the recorder write. */
+  comeAndGo: boolean;
+}
+
+/** A load of calls, kept up until it is stopped. */
 export class MarkedCalls {
   /** Every call that was answered. */
   readonly calls: MarkedCall[] = [];
@@ -112,12 +119,14 @@ export class MarkedCalls {
   readonly #seed: number;
   readonly #open = new Set<MarkedLeg>();
   readonly #timers = new Set<NodeJS.Timeout>();
+  readonly #comeAndGo: boolean;
   #placed = 0;
   #isOver = false;
 
-  private constructor(sipPort: number, seed: number) {
+  private constructor(sipPort: number, seed: number, comeAndGo: boolean) {
     this.#to = `sip:recorder@127.0.0.1:${sipPort}`;
     this.#seed = seed;
+    this.#comeAndGo = comeAndGo;
     this.#endpoint = new SipEndpoint({
       listen: [{ transport: 'udp', host: '127.0.0.1', port: 0 }],
       userAgent: 'marked calls',
@@ -128,10 +137,10 @@ export class MarkedCalls {
     });
   }
 
-  static async start(sipPort: number, seed: number, concurrent: number): Promise<MarkedCalls> {
-    const calls = new MarkedCalls(sipPort, seed);
+  static async start(sipPort: number, seed: number, load: MarkedLoad): Promise<MarkedCalls> {
+    const calls = new MarkedCalls(sipPort, seed, load.comeAndGo);
     await calls.#endpoint.start();
-    for (let i = 0; i < concurrent; i++) calls.#begin();
+    for (let i = 0; i < load.concurrent; i++) calls.#begin();
     return calls;
   }
 
@@ -183,6 +192,7 @@ export class MarkedCalls {
       leg.start(answer.media[i]!.port);
       this.#pacer.add(leg);
     }
+    if (!this.#comeAndGo) return;
     const forMs = SHORTEST_MS + seededRandom(derivedSeed(this.#seed, number))() * (LONGEST_MS - SHORTEST_MS);
     const timer = setTimeout(() => void this.#end(call, session), forMs);
     this.#timers.add(timer);
