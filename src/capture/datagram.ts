@@ -1,10 +1,12 @@
 // From a captured frame to the UDP datagram inside: link layer (tcpdump.org/linktypes), IPv4 (RFC 791), IPv6 (RFC 8200),
 // UDP (RFC 768). Every length is checked against what was captured; nothing throws.
 
-/** What a frame turned out to be. Only `udp` fills the datagram. */
+import type { Reassembly } from './fragments.ts';
+
+/** What a frame turned out to be. Only `udp` fills the datagram; `fragment` is one that did not make a datagram whole. */
 export type FrameClass = 'udp' | 'fragment' | 'not-udp' | 'not-ip' | 'malformed' | 'unsupported-link';
 
-/** A UDP datagram inside a frame. `payload` is a view into the frame. Reused between calls of `decodeDatagram`. */
+/** A UDP datagram inside a frame. `payload` is a view, valid until the next frame. Reused between calls of `decodeDatagram`. */
 export interface Datagram {
   source: string;
   sourcePort: number;
@@ -41,78 +43,103 @@ export function emptyDatagram(): Datagram {
   };
 }
 
-/** Finds the UDP datagram in a frame of link type `linkType` and writes it to `out`. */
-export function decodeDatagram(linkType: number, frame: Uint8Array, out: Datagram): FrameClass {
+/** Puts fragments together, in the time of the capture. */
+export interface FragmentSink {
+  reassembly: Reassembly;
+  nowUs: number;
+}
+
+/** Finds the UDP datagram in a frame of link type `linkType`, or that it is the last piece of, and writes it to `out`. */
+export function decodeDatagram(linkType: number, frame: Uint8Array, out: Datagram, pieces: FragmentSink): FrameClass {
   switch (linkType) {
     case LINKTYPE_ETHERNET:
-      return ethernet(frame, out);
+      return ethernet(frame, out, pieces);
     case LINKTYPE_RAW:
     case LINKTYPE_IPV4:
     case LINKTYPE_IPV6:
     case 12: // what libpcap calls raw IP on some systems
     case 14:
-      return ip(frame, 0, out);
+      return ip(frame, 0, out, pieces);
     case LINKTYPE_LINUX_SLL:
-      return frame.length < 16 ? 'malformed' : etherType(u16(frame, 14), frame, 16, out);
+      return frame.length < 16 ? 'malformed' : etherType(u16(frame, 14), frame, 16, out, pieces);
     case LINKTYPE_LINUX_SLL2:
-      return frame.length < 20 ? 'malformed' : etherType(u16(frame, 0), frame, 20, out);
+      return frame.length < 20 ? 'malformed' : etherType(u16(frame, 0), frame, 20, out, pieces);
     case LINKTYPE_NULL:
     case LINKTYPE_LOOP:
       // The address family is in the capturing machine's byte order and its IPv6 number differs between systems: the
       // version nibble of the packet says the same.
-      return frame.length < 4 ? 'malformed' : ip(frame, 4, out);
+      return frame.length < 4 ? 'malformed' : ip(frame, 4, out, pieces);
     default:
       return 'unsupported-link';
   }
 }
 
-function ethernet(frame: Uint8Array, out: Datagram): FrameClass {
-  return frame.length < 14 ? 'malformed' : etherType(u16(frame, 12), frame, 14, out);
+function ethernet(frame: Uint8Array, out: Datagram, pieces: FragmentSink): FrameClass {
+  return frame.length < 14 ? 'malformed' : etherType(u16(frame, 12), frame, 14, out, pieces);
 }
 
-function etherType(type: number, frame: Uint8Array, at: number, out: Datagram): FrameClass {
+function etherType(type: number, frame: Uint8Array, at: number, out: Datagram, pieces: FragmentSink): FrameClass {
   for (let tags = 0; tags < MAX_VLAN_TAGS; tags++) {
     if (type !== 0x8100 && type !== 0x88a8 && type !== 0x9100) break;
     if (at + 4 > frame.length) return 'malformed';
     type = u16(frame, at + 2);
     at += 4;
   }
-  return type === ETHERTYPE_IPV4 || type === ETHERTYPE_IPV6 ? ip(frame, at, out) : 'not-ip';
+  return type === ETHERTYPE_IPV4 || type === ETHERTYPE_IPV6 ? ip(frame, at, out, pieces) : 'not-ip';
 }
 
-function ip(frame: Uint8Array, at: number, out: Datagram): FrameClass {
+function ip(frame: Uint8Array, at: number, out: Datagram, pieces: FragmentSink): FrameClass {
   if (at >= frame.length) return 'malformed';
   const version = frame[at]! >> 4;
-  if (version === 4) return ipv4(frame, at, out);
-  if (version === 6) return ipv6(frame, at, out);
+  if (version === 4) return ipv4(frame, at, out, pieces);
+  if (version === 6) return ipv6(frame, at, out, pieces);
   return 'not-ip';
 }
 
-function ipv4(frame: Uint8Array, at: number, out: Datagram): FrameClass {
+function ipv4(frame: Uint8Array, at: number, out: Datagram, pieces: FragmentSink): FrameClass {
   if (at + 20 > frame.length) return 'malformed';
   const headerBytes = (frame[at]! & 15) * 4;
   // 0 stands for "left to the network card" in captures of large sends.
   const totalBytes = u16(frame, at + 2) || frame.length - at;
   if (headerBytes < 20 || at + headerBytes > frame.length || totalBytes < headerBytes) return 'malformed';
   if (frame[at + 9] !== PROTOCOL_UDP) return 'not-udp';
-  if ((u16(frame, at + 6) & 0x3fff) !== 0) return 'fragment'; // more fragments, or an offset
   out.source = ipv4Text(frame, at + 12);
   out.destination = ipv4Text(frame, at + 16);
+  const flags = u16(frame, at + 6);
+  if ((flags & 0x3fff) !== 0) {
+    const offsetBytes = (flags & 0x1fff) * 8;
+    const isLast = (flags & 0x2000) === 0;
+    return piece(
+      frame,
+      [at + headerBytes, at + totalBytes],
+      out,
+      { id: u16(frame, at + 4), offsetBytes, isLast },
+      pieces,
+    );
+  }
   return udp(frame, at + headerBytes, at + totalBytes, out);
 }
 
-function ipv6(frame: Uint8Array, at: number, out: Datagram): FrameClass {
+function ipv6(frame: Uint8Array, at: number, out: Datagram, pieces: FragmentSink): FrameClass {
   if (at + 40 > frame.length) return 'malformed';
   const end = at + 40 + (u16(frame, at + 4) || frame.length - at - 40);
   let next = frame[at + 6]!;
   let header = at + 40;
+  out.source = ipv6Text(frame, at + 8);
+  out.destination = ipv6Text(frame, at + 24);
   for (let count = 0; next !== PROTOCOL_UDP; count++) {
     if (count === MAX_EXTENSION_HEADERS) return 'malformed';
     if (header + 8 > frame.length) return 'malformed';
     if (next === 44) {
-      if ((u16(frame, header + 2) & 0xfff9) !== 0) return 'fragment';
+      const offsetAndFlag = u16(frame, header + 2);
       next = frame[header]!;
       header += 8;
+      if ((offsetAndFlag & 0xfff9) !== 0) {
+        if (next !== PROTOCOL_UDP) return 'not-udp';
+        const id = u16(frame, header - 4) * 65536 + u16(frame, header - 2);
+        const place = { id, offsetBytes: offsetAndFlag & 0xfff8, isLast: (offsetAndFlag & 1) === 0 };
+        return piece(frame, [header, end], out, place, pieces);
+      }
     } else if (next === 0 || next === 43 || next === 60) {
       next = frame[header]!;
       header += 8 + frame[header + 1]! * 8;
@@ -121,9 +148,24 @@ function ipv6(frame: Uint8Array, at: number, out: Datagram): FrameClass {
       header += 8 + frame[header + 1]! * 4;
     } else return 'not-udp';
   }
-  out.source = ipv6Text(frame, at + 8);
-  out.destination = ipv6Text(frame, at + 24);
   return udp(frame, header, end, out);
+}
+
+/** A piece of a datagram, `[from, to)` of the frame; the last one to come makes it whole. */
+function piece(
+  frame: Uint8Array,
+  [from, to]: [number, number],
+  out: Datagram,
+  { id, offsetBytes, isLast }: { id: number; offsetBytes: number; isLast: boolean },
+  { reassembly, nowUs }: FragmentSink,
+): FrameClass {
+  if (to > frame.length || from > to) {
+    reassembly.givenUp++; // cut by the snapshot length
+    return 'fragment';
+  }
+  const key = `${out.source} ${out.destination} ${id}`;
+  const whole = reassembly.add({ key, offsetBytes, isLast, bytes: frame.subarray(from, to) }, nowUs);
+  return whole ? udp(whole, 0, whole.length, out) : 'fragment';
 }
 
 function udp(frame: Uint8Array, at: number, ipEnd: number, out: Datagram): FrameClass {

@@ -2,6 +2,7 @@
 
 import { open } from 'node:fs/promises';
 import { type Datagram, decodeDatagram, emptyDatagram, type FrameClass } from './datagram.ts';
+import { Reassembly } from './fragments.ts';
 import { CaptureParser } from './parser.ts';
 
 /** What a capture consisted of. */
@@ -11,6 +12,8 @@ export interface CaptureSummary {
   classes: Record<FrameClass, number>;
   /** Datagrams cut by the capture's snapshot length (counted among `udp`). */
   truncated: number;
+  /** Fragments of datagrams that were never whole (counted among `fragment`). */
+  lostFragments: number;
   /** Why the rest of the file could not be read, or null. */
   problem: string | null;
 }
@@ -26,16 +29,19 @@ export class CaptureDecoder {
     frames: 0,
     classes: { udp: 0, fragment: 0, 'not-udp': 0, 'not-ip': 0, malformed: 0, 'unsupported-link': 0 },
     truncated: 0,
+    lostFragments: 0,
     problem: null,
   };
   private readonly parser: CaptureParser;
+  private readonly pieces = { reassembly: new Reassembly(), nowUs: 0 };
 
   constructor(sink: DatagramSink) {
     const datagram = emptyDatagram();
-    const summary = this.summary;
+    const { summary, pieces } = this;
     this.parser = new CaptureParser((frame) => {
       summary.frames++;
-      const kind = decodeDatagram(frame.linkType, frame.bytes, datagram);
+      pieces.nowUs = frame.timestampUs;
+      const kind = decodeDatagram(frame.linkType, frame.bytes, datagram, pieces);
       summary.classes[kind]++;
       if (kind !== 'udp') return;
       if (datagram.truncated) summary.truncated++;
@@ -50,6 +56,7 @@ export class CaptureDecoder {
   end(): CaptureSummary {
     this.parser.end();
     this.summary.problem = this.parser.problem;
+    this.summary.lostFragments = this.pieces.reassembly.left;
     return this.summary;
   }
 }

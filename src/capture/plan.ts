@@ -146,11 +146,11 @@ function payloadTypesOf(
 }
 
 function summaryWarnings(path: string, summary: CaptureSummary, ignored: number): string[] {
-  const { classes, problem, truncated } = summary;
+  const { classes, problem, truncated, lostFragments } = summary;
   const warnings: string[] = [];
   if (problem !== null) warnings.push(`${path}: ${problem}`);
   if (truncated > 0) warnings.push(`${path}: ${truncated} datagrams were cut by the capture's snapshot length`);
-  if (classes.fragment > 0) warnings.push(`${path}: ${classes.fragment} IP fragments are not put together`);
+  if (lostFragments > 0) warnings.push(`${path}: ${lostFragments} IP fragments of datagrams that are not whole`);
   if (classes.malformed > 0) warnings.push(`${path}: ${classes.malformed} malformed frames`);
   if (classes['unsupported-link'] > 0) {
     warnings.push(`${path}: ${classes['unsupported-link']} frames of a link type that is not supported`);
