@@ -9,9 +9,13 @@ export type SdpErrorCode =
   | 'too-many-lines'
   | 'too-many-media'
   | 'too-many-payload-types'
-  | 'bad-line';
+  | 'bad-line'
+  | 'bad-crypto';
 
-/** Thrown by parseSdp for a description that cannot be read, or that exceeds a cap. `code` is stable, `message` is for people. */
+/**
+ * Thrown by parseSdp for a description that cannot be read, or that exceeds a cap, and by parseCrypto. `code` is stable, `message`
+ * is for people.
+ */
 export class SdpError extends Error {
   readonly code: SdpErrorCode;
   constructor(code: SdpErrorCode, message: string) {

@@ -16,5 +16,10 @@ export const MAX_CLOCK_RATE_HZ = 384_000;
 export const MAX_CHANNELS = 16;
 export const MIN_PTIME_MS = 1;
 export const MAX_PTIME_MS = 1_000;
+/** a=crypto lines of an m-line that are looked at. */
+export const MAX_CRYPTO_LINES = 32;
+/** Keys of one a=crypto line: a lane keeps a few more than one for each stream. */
+export const MAX_CRYPTO_KEYS = 8;
+export const MAX_CRYPTO_PARAMETERS = 16;
 /** Warnings kept per description: a hostile one must not grow the manifest. */
 export const MAX_WARNINGS = 32;

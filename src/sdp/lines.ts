@@ -6,6 +6,7 @@
  *
  * Tolerated, because recording clients send it: LF or CR alone, blank lines anywhere, indented lines, text that is no SDP line.
  */
+import { inspect } from 'node:util';
 import { SdpError } from './errors.ts';
 import { MAX_SDP_BYTES, MAX_SDP_LINE_BYTES, MAX_SDP_LINES } from './limits.ts';
 
@@ -15,6 +16,42 @@ export interface SdpLine {
   readonly value: string;
   readonly raw: string;
   readonly eol: string;
+}
+
+const SHOWN = '[secret]';
+
+/**
+ * A line with keys in it (RFC 4568 a=crypto, RFC 4567 a=key-mgmt, RFC 8866 5.12 k=), or text that looks like one: whoever asks for
+ * it gets it, logs and JSON documents do not.
+ */
+class SecretLine implements SdpLine {
+  readonly type: string;
+  readonly eol: string;
+  readonly #value: string;
+  readonly #raw: string;
+
+  constructor({ type, value, raw, eol }: SdpLine) {
+    this.type = type;
+    this.eol = eol;
+    this.#value = value;
+    this.#raw = raw;
+  }
+
+  get value(): string {
+    return this.#value;
+  }
+
+  get raw(): string {
+    return this.#raw;
+  }
+
+  toJSON(): SdpLine {
+    return { type: this.type, value: SHOWN, raw: SHOWN, eol: this.eol };
+  }
+
+  [inspect.custom](): string {
+    return SHOWN;
+  }
 }
 
 const LF = 10;
@@ -36,7 +73,8 @@ export function splitLines(text: string): SdpLine[] {
     if (text.charCodeAt(next) === LF) next++;
     if (end - start > MAX_SDP_LINE_BYTES) throw new SdpError('too-large', `line over ${MAX_SDP_LINE_BYTES} bytes`);
     if (lines.length === MAX_SDP_LINES) throw new SdpError('too-many-lines', `more than ${MAX_SDP_LINES} lines`);
-    lines.push(parseLine(text.slice(start, end), text.slice(end, next)));
+    const line = parseLine(text.slice(start, end), text.slice(end, next));
+    lines.push(hasKey(line) ? new SecretLine(line) : line);
     start = next;
   }
   return lines;
@@ -48,6 +86,10 @@ function parseLine(raw: string, eol: string): SdpLine {
   const letter = raw.charCodeAt(at);
   if (letter < 97 || letter > 122 || raw.charCodeAt(at + 1) !== EQUALS) return { type: '', value: '', raw, eol };
   return { type: raw.charAt(at), value: raw.slice(at + 2).trim(), raw, eol };
+}
+
+function hasKey({ type, raw }: SdpLine): boolean {
+  return type === 'k' || /crypto|key-mgmt|inline:/i.test(raw);
 }
 
 /** The words of a line's value, separated by any run of spaces or tabs. */

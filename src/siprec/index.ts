@@ -8,6 +8,7 @@ export {
   type InviteParts,
   interpretInvite,
   type RecordingBodies,
+  type Refusal,
   readBodies,
 } from './invite.ts';
 export { type MediaPlanOptions, type PlannedMedia, planMedia } from './media-plan.ts';

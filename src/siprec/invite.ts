@@ -2,7 +2,15 @@
  * What an INVITE to the recording server is: a SIPREC recording session (RFC 7866), a Genesys recording, one mixed stream, or a
  * plain call; with its offer, its metadata and who speaks where. Only what cannot be recorded is refused.
  */
-import { parseSdp, type Sdp, SdpError } from '../sdp/index.ts';
+import {
+  type CryptoPolicy,
+  chooseCrypto,
+  type MediaDescription,
+  NO_CRYPTO,
+  parseSdp,
+  type Sdp,
+  SdpError,
+} from '../sdp/index.ts';
 import { parseHeaderValue } from './content-type.ts';
 import { type GenesysInfo, genesysInfo } from './genesys.ts';
 import { type PlannedMedia, planMedia } from './media-plan.ts';
@@ -26,8 +34,8 @@ export interface InviteParts {
   headerNames?: Iterable<string>;
   /** All values of a header that may be repeated. Without it, only the first of each is seen. */
   headerValues?: (name: string) => string[];
-  /** True when SRTP can be taken. */
-  secure?: boolean;
+  /** Which SRTP can be taken; left out: none. */
+  crypto?: CryptoPolicy;
 }
 
 export interface InviteInterpretation {
@@ -41,7 +49,14 @@ export interface InviteInterpretation {
   /** Channel = position among the recorded m-lines of the offer; for one of two paired dialogs, its side. */
   participants: PlacedParticipant[];
   warnings: string[];
-  refuse: { status: number; reason: string } | null;
+  refuse: Refusal | null;
+}
+
+/** Why an INVITE is refused; `warning` says it to people (RFC 3261 20.43). */
+export interface Refusal {
+  status: number;
+  reason: string;
+  warning?: string;
 }
 
 /** What the bodies of any request of a recording session hold. */
@@ -49,7 +64,7 @@ export interface RecordingBodies {
   offer: Sdp | null;
   metadata: RsMetadata | null;
   warnings: string[];
-  refuse: { status: number; reason: string } | null;
+  refuse: Refusal | null;
 }
 
 const MAX_NESTING = 3;
@@ -60,7 +75,9 @@ export function interpretInvite(r: InviteParts): InviteInterpretation {
   const { offer, metadata } = bodies;
   const warnings = [...bodies.warnings];
   let refuse = bodies.refuse;
-  const plan = offer === null ? [] : planMedia(offer, { supported: () => true, secure: r.secure ?? false });
+  const policy = r.crypto ?? NO_CRYPTO;
+  const crypto = (media: MediaDescription) => chooseCrypto(media, policy);
+  const plan = offer === null ? [] : planMedia(offer, { supported: () => true, crypto });
   const recorded = plan.filter((m) => m.action === 'record');
   for (const media of recorded) warnings.push(...media.warnings);
   refuse ??= offer === null ? null : nothingToRecord(plan);
@@ -210,10 +227,11 @@ function kindOf(
   return senders.size === 1 && !mixed ? 'siprec' : 'mixed';
 }
 
-function nothingToRecord(plan: readonly PlannedMedia[]): { status: number; reason: string } | null {
+function nothingToRecord(plan: readonly PlannedMedia[]): Refusal | null {
   // Streams offered with port 0 may be added later; that is a recording session without media for now.
   if (plan.some((m) => m.action === 'record' || m.reason === 'offered with port 0')) return null;
-  return { status: 488, reason: 'Not Acceptable Here' };
+  const why = plan.find((m) => m.isSecurityFault)?.reason ?? plan.find((m) => m.reason)?.reason;
+  return { status: 488, reason: 'Not Acceptable Here', warning: why ?? 'the offer has no audio to record' };
 }
 
 /** A header's values in one text: repeated headers mean the same as a list with commas (RFC 3261 7.3.1). */

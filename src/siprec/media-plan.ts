@@ -3,20 +3,25 @@
  * reject the rest with port 0.
  */
 import {
+  type AgreedCrypto,
+  type CryptoDecision,
+  chooseCrypto,
   ipVersion,
   isAuxiliary,
   isUnspecified,
   type MediaDescription,
+  NO_CRYPTO,
   type PayloadType,
   remoteOf,
   type Sdp,
+  securityOf,
 } from '../sdp/index.ts';
 
 export interface MediaPlanOptions {
   /** True for a payload type that can be decoded. The others are recorded as packets. */
   supported: (pt: PayloadType) => boolean;
-  /** True when RTP/SAVP and RTP/SAVPF can be taken. */
-  secure?: boolean;
+  /** Whether and how an m-line is SRTP. Left out: it is never. */
+  crypto?: (media: MediaDescription) => CryptoDecision;
 }
 
 /**
@@ -28,6 +33,10 @@ export interface PlannedMedia {
   label: string;
   action: 'record' | 'reject';
   reason?: string;
+  /** It is rejected for want of SRTP that can be used, or of SRTP at all. */
+  isSecurityFault?: boolean;
+  /** Null: plain RTP. */
+  crypto: AgreedCrypto | null;
   held: boolean;
   remote: { address: string; rtpPort: number; rtcpPort: number } | null;
   rtcpMux: boolean;
@@ -38,30 +47,31 @@ export interface PlannedMedia {
 /** One entry per m-line of the offer, in order. */
 export function planMedia(offer: Sdp, o: MediaPlanOptions): PlannedMedia[] {
   const labels = uniqueLabels(offer.media);
+  const decide = o.crypto ?? ((media) => chooseCrypto(media, NO_CRYPTO));
   return offer.media.map((media, i) => {
     const label = labels[i]!;
-    const reason = rejection(media, o.secure ?? false);
     const base = { index: media.index, label: label.text, held: media.held(), rtcpMux: media.rtcpMux };
     const where = `m-line ${media.index + 1}`;
-    if (reason !== null) return { ...base, action: 'reject', reason, remote: null, payloadTypes: [], warnings: [] };
-    const warnings = label.warning === null ? [] : [`${where}: ${label.warning}`];
+    const rejected = { ...base, action: 'reject' as const, remote: null, crypto: null, payloadTypes: [], warnings: [] };
+    const reason = rejection(media);
+    if (reason !== null) return { ...rejected, reason };
+    const { agreed, fault, warnings: cryptoWarnings } = decide(media);
+    if (fault !== null) return { ...rejected, reason: fault, isSecurityFault: true };
+    const warnings = label.warning === null ? [...cryptoWarnings] : [`${where}: ${label.warning}`, ...cryptoWarnings];
     const remote = bindable(media);
     if (remote === null && !media.held()) warnings.push(`${where}: no IP address to expect the media from`);
     const payloadTypes = preferDecodable(media.rtpmaps, o.supported);
     if (!payloadTypes.some((pt) => !isAuxiliary(pt) && o.supported(pt))) {
       warnings.push(`${where}: none of the codecs can be decoded, recorded as packets`);
     }
-    return { ...base, action: 'record', remote, payloadTypes, warnings };
+    return { ...base, action: 'record', crypto: agreed, remote, payloadTypes, warnings };
   });
 }
 
-function rejection(media: MediaDescription, secure: boolean): string | null {
+function rejection(media: MediaDescription): string | null {
   if (media.port === 0) return 'offered with port 0';
   if (media.kind !== 'audio') return `media type ${media.kind} is not recorded`;
-  const protocol = media.protocol.toUpperCase();
-  if (protocol === 'RTP/SAVP' || protocol === 'RTP/SAVPF') {
-    if (!secure) return 'SRTP is not supported';
-  } else if (protocol !== 'RTP/AVP' && protocol !== 'RTP/AVPF') return `protocol ${media.protocol} is not supported`;
+  if (securityOf(media) === 'other') return `protocol ${media.protocol} is not supported`;
   return media.rtpmaps.length === 0 ? 'no RTP payload type' : null;
 }
 

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { answerOffer, answerProblem } from '../../src/sdp/index.ts';
+import { answerOffer, answerProblem, CRYPTO_SUITES, type CryptoPolicy } from '../../src/sdp/index.ts';
 import { type InviteParts, interpretInvite, planMedia, readBodies } from '../../src/siprec/index.ts';
 import { OFFERS } from './vendors.ts';
 
+const ALL_SRTP: CryptoPolicy = { suites: CRYPTO_SUITES, required: false, keysRefused: null };
 const SDP_ONE = 'v=0\r\nc=IN IP4 192.0.2.1\r\nm=audio 4000 RTP/AVP 0\r\na=sendonly\r\n';
 const SDP_TWO = `${SDP_ONE}m=audio 4002 RTP/AVP 0\r\na=sendonly\r\n`;
 
@@ -77,7 +78,11 @@ test('only what cannot be recorded is refused, with the right code', () => {
   assert.equal(invite({ contentType: 'application/isup', body: 'x' }).refuse?.status, 415);
   const savp = 'v=0\r\nc=IN IP4 192.0.2.1\r\nm=audio 4000 RTP/SAVP 0\r\n';
   assert.equal(invite({ body: savp }).refuse?.status, 488);
-  assert.equal(invite({ body: savp, secure: true }).refuse, null);
+  const key = Buffer.alloc(30, 1).toString('base64');
+  const crypto = `${savp}a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:${key}\r\n`;
+  assert.equal(invite({ body: savp, crypto: ALL_SRTP }).refuse?.warning, 'SRTP without an a=crypto line');
+  assert.equal(invite({ body: crypto, crypto: ALL_SRTP }).refuse, null);
+  assert.match(invite({ body: crypto }).refuse?.warning ?? '', /SRTP is not supported/);
   // Streams may be added to a session that begins without media.
   assert.equal(invite({ body: 'v=0\r\nm=audio 0 RTP/AVP 0\r\n' }).refuse, null);
   assert.equal(invite({ body: `${video}m=audio 4002 RTP/AVP 0\r\n` }).refuse, null);

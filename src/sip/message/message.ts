@@ -2,6 +2,7 @@
  * One SIP message (RFC 3261 7). The head stays one byte string; a header is cut out of it and read when someone asks,
  * so a message costs what its reader needs. Header values are linear-time readable and were bounded by the parser.
  */
+import { inspect } from 'node:util';
 import { decodeUtf8, parseDigits, trimLws } from './characters.ts';
 import { canonicalName } from './header-names.ts';
 import { MAX_CSEQ, MAX_LIST_ITEMS } from './limits.ts';
@@ -40,6 +41,15 @@ export class SipMessage {
   constructor(head: string, lines: HeaderLines) {
     this.head = head;
     this.#lines = lines;
+  }
+
+  /** For logs: bodies are not shown, for a session description may hold keys (RFC 4568). */
+  toJSON(): { head: string; bodyBytes: number } {
+    return { head: this.head, bodyBytes: this.body.length };
+  }
+
+  [inspect.custom](): string {
+    return `${this.head}[${this.body.length} bytes of body]`;
   }
 
   /** The first header line of this name (any case, compact form allowed), UTF-8 decoded; undefined when there is none. */
