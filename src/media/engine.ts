@@ -226,11 +226,13 @@ export class RecordingMedia {
     await this.#lane.updateStream(stream.slot, stream.setup);
   }
 
-  async removeStream(index: number): Promise<void> {
+  /** Resolves to what the stream has counted to its end. */
+  async removeStream(index: number): Promise<StreamCounters> {
     const { slot, setup } = this.#stream(index);
     this.#streams.delete(index);
     try {
-      await this.#lane.closeStream(slot);
+      const { lastPacketUs, ...counters } = await this.#lane.closeStream(slot);
+      return { index, ...counters };
     } finally {
       this.#engine.ports.giveBack(setup.rtpPort, performance.now());
     }
@@ -251,7 +253,7 @@ export class RecordingMedia {
 
   counters(): StreamCounters[] {
     return [...this.#streams].map(([index, { slot }]) => {
-      const { lastPacketUs, ...counters } = this.#lane.memory.streamCounters(slot);
+      const { lastPacketUs, ...counters } = this.#lane.streamCounters(slot);
       return { index, ...counters };
     });
   }

@@ -13,3 +13,10 @@ export {
 } from './engine.ts';
 export { OfflineLane, OfflineRecording, type OfflineStreamOptions } from './offline-lane.ts';
 export { NoPortLeft } from './ports.ts';
+export {
+  isSrtpSuite,
+  type SrtpKeys,
+  type SrtpMasterKey,
+  type SrtpSuite,
+  type StreamSrtp,
+} from './srtp-suites.ts';

@@ -13,6 +13,7 @@ import {
   MAX_RECORDINGS,
   MAX_STREAMS,
   type PacketTotals,
+  type StreamCounts,
 } from './memory.ts';
 
 export interface LaneOptions {
@@ -83,6 +84,8 @@ export class Lane {
   #bornUs = 0;
   /** Packets of the lives before. */
   #earlier: PacketTotals | null = null;
+  /** By slot, for each stream until it is closed: what the lives before have counted. */
+  readonly #earlierOfStream = new Map<number, StreamCounts>();
   /** Rejects when the present life ends other than by `close`. */
   #ended: Promise<void> = Promise.resolve();
   /** Pending while the lane is being started again; rejected when it is gone for good. */
@@ -135,6 +138,11 @@ export class Lane {
     return addTotals(this.#memory.totals(), this.#earlier);
   }
 
+  /** Of all lives; the last packet is that of the present one. */
+  streamCounters(slot: number): StreamCounts {
+    return addCounts(this.#memory.streamCounters(slot), this.#earlierOfStream.get(slot));
+  }
+
   async openRecording(id: Uint8Array): Promise<number> {
     const slot = this.#recordingSlots.take('recording');
     this.#recordings.set(slot, { id, paused: false });
@@ -160,6 +168,7 @@ export class Lane {
     try {
       await this.#command({ do: 'open-stream', slot, setup: toWire(setup) });
       this.#streams.set(slot, setup);
+      this.#earlierOfStream.set(slot, NO_COUNTS);
       return slot;
     } catch (error) {
       this.#streamSlots.giveBack(slot);
@@ -172,11 +181,14 @@ export class Lane {
     await this.#command({ do: 'update-stream', slot, setup: toWire(setup) });
   }
 
-  async closeStream(slot: number): Promise<void> {
+  /** Resolves to all that it has counted. */
+  async closeStream(slot: number): Promise<StreamCounts> {
     this.#streams.delete(slot);
     try {
       await this.#command({ do: 'close-stream', slot });
+      return this.streamCounters(slot);
     } finally {
+      this.#earlierOfStream.delete(slot);
       this.#streamSlots.giveBack(slot);
     }
   }
@@ -220,6 +232,7 @@ export class Lane {
 
   /** Begins a life; resolves when the worker serves. */
   async #begin(): Promise<void> {
+    if (this.#shared) this.#keepCounts();
     const memory = createLaneMemory();
     const { port1, port2 } = new MessageChannel();
     const { laneId, journalDir } = this.#options;
@@ -280,10 +293,15 @@ export class Lane {
   #die(error: Error): void {
     if (this.#isUp) this.#up = Promise.withResolvers<void>();
     this.#isUp = false;
-    this.#earlier = this.totals();
     this.#life += 1;
     this.#port.close();
     this.#rejectWaiting(new LaneError('LANE_DIED', `the lane died: ${error.message}`));
+  }
+
+  /** What the present life has counted, before its memory goes. */
+  #keepCounts(): void {
+    this.#earlier = this.totals();
+    for (const slot of this.#earlierOfStream.keys()) this.#earlierOfStream.set(slot, this.streamCounters(slot));
   }
 
   #end(error: Error | null): void {
@@ -320,6 +338,23 @@ export class Lane {
     }
     this.#options.onRestarted(error);
   }
+}
+
+const NO_COUNTS: StreamCounts = {
+  ...{ received: 0, invalid: 0, unauthorised: 0, duplicate: 0, dropped: 0, unauthenticated: 0 },
+  lastPacketUs: 0,
+};
+
+function addCounts(a: StreamCounts, b: StreamCounts = NO_COUNTS): StreamCounts {
+  return {
+    received: a.received + b.received,
+    invalid: a.invalid + b.invalid,
+    unauthorised: a.unauthorised + b.unauthorised,
+    duplicate: a.duplicate + b.duplicate,
+    dropped: a.dropped + b.dropped,
+    unauthenticated: a.unauthenticated + b.unauthenticated,
+    lastPacketUs: a.lastPacketUs,
+  };
 }
 
 function addTotals(a: PacketTotals, b: PacketTotals | null): PacketTotals {

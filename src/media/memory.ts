@@ -29,6 +29,17 @@ export interface PacketTotals {
   unauthenticated: number;
 }
 
+/** What a stream has counted, and when its last packet came, monotonic. */
+export interface StreamCounts {
+  received: number;
+  invalid: number;
+  unauthorised: number;
+  duplicate: number;
+  dropped: number;
+  unauthenticated: number;
+  lastPacketUs: number;
+}
+
 export interface StreamState {
   recording: number;
   /** Number of the stream within its recording. */
@@ -150,15 +161,7 @@ export class LaneMemory {
     this.#view.setUint32(this.#stream(slot) + layout.STREAM_FLAGS_AT, 0, true);
   }
 
-  streamCounters(slot: number): {
-    received: number;
-    invalid: number;
-    unauthorised: number;
-    duplicate: number;
-    dropped: number;
-    unauthenticated: number;
-    lastPacketUs: number;
-  } {
+  streamCounters(slot: number): StreamCounts {
     const at = this.#stream(slot);
     const read = (offset: number) => this.#view.getUint32(at + offset, true);
     const otherEpoch = layout.STREAM_OTHER_STATE_AT - layout.STREAM_EPOCH_STATE_AT;

@@ -143,7 +143,7 @@ function readStream(notes: RecordingNotes, note: Record<string, unknown>): void 
   const stream = notes.streams.get(index) ?? undescribedStream(index);
   stream.label = asText(note.label) ?? stream.label;
   stream.channel = asNumber(note.channel) === 0 ? 0 : asNumber(note.channel) === null ? stream.channel : 1;
-  stream.srtp = asText(note.srtp) ?? stream.srtp;
+  if (note.srtp !== undefined) stream.srtp = asText(note.srtp);
   let preferred: string | null = null;
   for (const type of asArray(note.payloadTypes) as Array<Record<string, unknown>>) {
     const payloadType = asNumber(type?.payloadType);

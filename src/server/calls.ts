@@ -5,24 +5,24 @@
 import type { Logger } from 'pino';
 import type { Metrics, SessionControl } from '../http/index.ts';
 import type { MediaEngine } from '../media/index.ts';
-import type { IncomingInvite, SessionEnd, SipSession } from '../sip/index.ts';
+import type { CryptoPolicy } from '../sdp/index.ts';
+import type { IncomingInvite, SessionEnd, SipBody, SipSession } from '../sip/index.ts';
 import { type InviteInterpretation, interpretInvite } from '../siprec/index.ts';
 import type { Catalogue } from '../store/catalogue.ts';
 import type { Admission } from './admission.ts';
 import { settlesWithin } from './bounded-wait.ts';
-import type { SecurePolicy } from './config.ts';
 import type { Finaliser } from './finaliser.ts';
 import { LiveRecording, type SessionFacts } from './live-recording.ts';
 import { LiveRecordings } from './live-recordings.ts';
-import { RecordingSession, refusal, sdpBody } from './recording-session.ts';
-import { insecureRefusal } from './secure-policy.ts';
+import { RecordingSession, refusal, refusalAnswer, sdpBody } from './recording-session.ts';
+import { cryptoPolicy, insecureRefusal, keysInClearWarning, type SecurityOptions } from './secure-policy.ts';
 
 export interface CallsOptions {
   /** Goes into the answers. */
   mediaAddress: string;
   /** 0 = never. */
   mediaTimeoutSec: number;
-  secure: SecurePolicy;
+  security: SecurityOptions;
   engine: MediaEngine;
   catalogue: Catalogue;
   finaliser: Pick<Finaliser, 'ended'>;
@@ -59,10 +59,11 @@ export class Calls {
   }
 
   onInvite(invite: IncomingInvite): void {
-    const insecure = insecureRefusal(this.#options.secure, invite.source);
+    const { security } = this.#options;
+    const insecure = insecureRefusal(security.secure, invite.source);
     if (insecure) return this.#refuse(invite, insecure);
-    const reading = readInvite(invite);
-    if (reading.refuse) return this.#refuse(invite, reading.refuse);
+    const reading = readInvite(invite, cryptoPolicy(security, invite.source));
+    if (reading.refuse) return this.#refuse(invite, refusalAnswer(reading.refuse));
     this.#options.admission.enter();
     this.#track(this.#take(invite, reading));
   }
@@ -155,6 +156,8 @@ export class Calls {
       now: Date.now,
       channel: reading.pairing?.side ?? null,
       accept: invite.request.header('Accept'),
+      crypto: cryptoPolicy(this.#options.security, invite.source),
+      keysWarning: keysInClearWarning(invite.source),
     });
   }
 
@@ -162,7 +165,7 @@ export class Calls {
     const { recording } = dialog;
     const showRow = () => this.#options.catalogue.put(recording.view('recording', null));
     this.#dialogs.set(session, dialog);
-    session.onAck = (body) => this.#track(dialog.onAck(body).then(showRow));
+    session.onAck = (body) => this.#track(this.#onAck(session, dialog, body).then(showRow));
     session.onReInvite = async (request) => {
       const answer = await dialog.onReInvite(request, session);
       if (this.#dialogs.has(session)) showRow();
@@ -172,6 +175,11 @@ export class Calls {
     recording.commit();
     showRow();
     dialog.askForMissing(session);
+  }
+
+  async #onAck(session: SipSession, dialog: RecordingSession, body: SipBody | null): Promise<void> {
+    if (await dialog.onAck(body)) return;
+    this.#hangUp(session, 'the answer leaves nothing that can be recorded');
   }
 
   #onEnded(session: SipSession, { by, reason, request }: Pick<SessionEnd, 'by' | 'reason' | 'request'>): void {
@@ -209,7 +217,7 @@ export class Calls {
   }
 }
 
-function readInvite({ request }: IncomingInvite): InviteInterpretation {
+function readInvite({ request }: IncomingInvite, crypto: CryptoPolicy): InviteInterpretation {
   return interpretInvite({
     uri: request.uri,
     headers: (name) => request.header(name),
@@ -218,6 +226,7 @@ function readInvite({ request }: IncomingInvite): InviteInterpretation {
     contactParams: request.contact?.params ?? new Map(),
     contentType: request.contentType,
     body: request.body,
+    crypto,
   });
 }
 

@@ -3,6 +3,8 @@
  * default and what values it takes. Files, help texts, parsing and error messages are made from this table.
  */
 
+import { CRYPTO_SUITES, NULL_SUITES } from '../sdp/index.ts';
+
 /** A place where SIP is listened for; port 0 lets the system choose. */
 export interface SipListenAddress {
   transport: 'udp' | 'tcp' | 'tls';
@@ -66,8 +68,17 @@ export const SERVER_OPTIONS: readonly OptionSpec[] = [
     flag: '--secure <policy>',
     description: `required (TLS and SRTP only), preferred (plain ones too), allowed (also SRTP keys without TLS)`,
     schema: { type: 'string', enum: [...SECURE_POLICIES] },
-    default: 'preferred',
+    default: 'allowed',
     example: 'required',
+  },
+  {
+    key: 'srtpSuites',
+    flag: '--srtp-suites <suite>',
+    description: 'SRTP crypto suites that may be used; may be given several times',
+    schema: { type: 'array', uniqueItems: true, items: { type: 'string', enum: [...CRYPTO_SUITES, ...NULL_SUITES] } },
+    default: [...CRYPTO_SUITES],
+    list: true,
+    example: 'AES_CM_128_HMAC_SHA1_80',
   },
   {
     key: 'tls.cert',

@@ -28,6 +28,8 @@ export interface ServerConfig {
   data: string;
   sip: SipListenAddress[];
   secure: SecurePolicy;
+  /** Those of SDES and the NULL suites, by name. */
+  srtpSuites: string[];
   tls: TlsConfig;
   http: { host: string; port: number };
   /** An IP address of this machine. */
@@ -216,6 +218,7 @@ function assemble(given: Map<string, Given>): ServerConfig {
     data: path.resolve(get<string>('data')),
     sip,
     secure: get('secure'),
+    srtpSuites: get('srtpSuites'),
     tls: tlsConfig(get, sip, fail),
     http: parseHostAndPort(get<string>('http'), () => fail('http', 'has a port above 65535')),
     mediaAddress: mediaAddress(get<string | undefined>('mediaAddress'), sip, fail),

@@ -4,7 +4,14 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { SessionView } from '../http/index.ts';
-import type { MediaEngine, PayloadType, RecordingMedia, StreamMedia } from '../media/index.ts';
+import type {
+  MediaEngine,
+  PayloadType,
+  RecordingMedia,
+  StreamCounters,
+  StreamMedia,
+  StreamSrtp,
+} from '../media/index.ts';
 import type { RsMetadata } from '../siprec/index.ts';
 import { applyMetadata, participantsByLabel } from '../siprec/index.ts';
 import type { Recording, RecordingParticipant } from '../store/recording.ts';
@@ -28,6 +35,8 @@ export interface StreamOffer {
   remote: { address: string; rtpPort: number; rtcpPort: number } | null;
   rtcpMux: boolean;
   held: boolean;
+  /** Null: plain RTP. */
+  srtp: StreamSrtp | null;
 }
 
 interface LiveStream extends StreamOffer {
@@ -113,37 +122,36 @@ export class LiveRecording {
   async addStream(offer: StreamOffer, nowMs: number): Promise<StreamMedia & { channel: number }> {
     const channel = offer.channel ?? this.#freeChannel();
     const label = this.#freeLabel(offer.label);
-    const { payloadTypes, remote, rtcpMux } = offer;
-    const media = await this.#media.addStream({ label, channel, payloadTypes, remote, rtcpMux });
+    const { payloadTypes, remote, rtcpMux, srtp } = offer;
+    const media = await this.#media.addStream({ label, channel, payloadTypes, remote, rtcpMux, srtp });
     this.#streams.set(media.index, { ...offer, label, channel, media, offeredLabel: offer.label });
     this.#channelOfLabel.set(label, channel);
     this.#mediaDueSinceMs = nowMs;
-    this.#note({ type: 'stream', index: media.index, label, channel, payloadTypes, remote, rtcpMux });
+    this.#noteStream(media.index, { ...offer, label, channel });
     if (offer.held) this.#noteHeld(media.index, true, nowMs);
     return { ...media, channel };
   }
 
   async updateStream(index: number, offer: StreamOffer, nowMs: number): Promise<void> {
     const stream = this.#stream(index);
-    const { payloadTypes, rtcpMux, held } = offer;
+    const { payloadTypes, rtcpMux, held, srtp } = offer;
     const { label, channel, held: wasHeld } = stream;
     // Held by c=0.0.0.0, it names no source: the one before stays, or anybody could become it.
     const remote = offer.remote ?? (held ? stream.remote : null);
-    await this.#media.updateStream(index, { label, payloadTypes, remote, rtcpMux });
+    await this.#media.updateStream(index, { label, payloadTypes, remote, rtcpMux, srtp });
     this.#relabel(stream, offer.label);
-    Object.assign(stream, { payloadTypes, remote, rtcpMux, held });
-    this.#note({ type: 'stream', index, label, channel, payloadTypes, remote, rtcpMux });
+    Object.assign(stream, { payloadTypes, remote, rtcpMux, held, srtp });
+    this.#noteStream(index, { ...offer, label, channel, remote });
     if (held === wasHeld) return;
     if (!held) this.#mediaDueSinceMs = nowMs;
     this.#noteHeld(index, held, nowMs);
   }
 
   async removeStream(index: number): Promise<void> {
-    this.#stream(index);
-    this.#warnOfStrangers(index);
+    const stream = this.#stream(index);
     this.#streams.delete(index);
     this.#note({ type: 'stream-removed', index });
-    await this.#media.removeStream(index);
+    this.#account(stream, await this.#media.removeStream(index));
   }
 
   /**
@@ -178,9 +186,14 @@ export class LiveRecording {
 
   /** After it resolves, everything about the recording is in the journal. */
   async close(by: string, reason: string, nowMs: number): Promise<void> {
-    for (const index of this.#streams.keys()) this.#warnOfStrangers(index);
     this.#note({ type: 'end', by, reason, atMs: nowMs });
-    await this.#media.close();
+    const streams = [...this.#streams.values()];
+    try {
+      const counted = await Promise.all(streams.map(({ media }) => this.#media.removeStream(media.index)));
+      for (const [i, counters] of counted.entries()) this.#account(streams[i]!, counters);
+    } finally {
+      await this.#media.close();
+    }
   }
 
   /** Nothing came of it: gives the media back and leaves no trace. */
@@ -206,8 +219,8 @@ export class LiveRecording {
 
   sessionView(): SessionView {
     const { id, startedAt, sipCallId, communicationSessionId, participants } = this.view('recording', null);
-    const streams = [...this.#streams.values()].map(({ label, channel, held, media }) => {
-      return { label, channel, held, rtpPort: media.rtpPort };
+    const streams = [...this.#streams.values()].map(({ label, channel, held, media, srtp }) => {
+      return { label, channel, held, srtp: srtp?.receive.suite ?? null, rtpPort: media.rtpPort };
     });
     return { id, startedAt, sipCallId, communicationSessionId, paused: this.#paused, participants, streams };
   }
@@ -244,14 +257,23 @@ export class LiveRecording {
     this.#channelOfLabel.set(offeredLabel, stream.channel);
   }
 
-  #warnOfStrangers(index: number): void {
-    const counters = this.#media.counters().find((stream) => stream.index === index);
-    if (!counters || counters.unauthorised === 0) return;
-    const { label, remote } = this.#stream(index);
-    const from = remote ? `the signalled ${remote.address}:${remote.rtpPort}` : 'the first source';
-    this.warn(
-      `stream ${label}: ${counters.unauthorised} packets from another source than ${from} were not recorded; learnSource would take them`,
-    );
+  /** What the lane has refused of a stream, when no more of it can come. */
+  #account({ media, label, remote }: LiveStream, { unauthorised, unauthenticated }: StreamCounters): void {
+    if (unauthorised > 0) {
+      const from = remote ? `the signalled ${remote.address}:${remote.rtpPort}` : 'the first source';
+      this.warn(
+        `stream ${label}: ${unauthorised} packets from another source than ${from} were not recorded; learnSource would take them`,
+      );
+    }
+    if (unauthenticated === 0) return;
+    this.#note({ type: 'event', name: 'unauthenticated', stream: media.index, packets: unauthenticated });
+    this.warn(`stream ${label}: ${unauthenticated} packets failed SRTP authentication and were not recorded`);
+  }
+
+  /** The suite goes into the journal, keys never do. */
+  #noteStream(index: number, { label, channel, payloadTypes, remote, rtcpMux, srtp }: StreamOffer): void {
+    const suite = srtp?.receive.suite ?? null;
+    this.#note({ type: 'stream', index, label, channel, payloadTypes, remote, rtcpMux, srtp: suite });
   }
 
   #note(note: object): void {

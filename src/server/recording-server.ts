@@ -144,7 +144,7 @@ export class RecordingServer {
       onEvent: (event) => this.#onLaneEvent(event),
     });
     this.#calls = new Calls({
-      ...{ mediaAddress: address, mediaTimeoutSec: this.#config.mediaTimeoutSec, secure: this.#config.secure },
+      ...{ mediaAddress: address, mediaTimeoutSec: this.#config.mediaTimeoutSec, security: this.#config },
       ...{ engine: this.#engine, catalogue: this.#catalogue, finaliser: this.#finaliser },
       ...{ admission: this.#admission, metrics: this.#metrics, log: this.#log },
     });

@@ -3,9 +3,22 @@
  * Answers offers, keeps the recording's streams in step with the m-lines, and applies metadata in order.
  */
 import { LaneFull, NoPortLeft } from '../media/index.ts';
-import { answerOffer, buildOffer, type PayloadType, parseSdp, type Sdp, staticPayloadType } from '../sdp/index.ts';
+import {
+  acceptCrypto,
+  answerOffer,
+  buildOffer,
+  type CryptoLine,
+  type CryptoPolicy,
+  chooseCrypto,
+  formatCrypto,
+  type MediaDescription,
+  type PayloadType,
+  parseSdp,
+  type Sdp,
+  staticPayloadType,
+} from '../sdp/index.ts';
 import type { SipAnswer, SipBody, SipRequest, SipSession } from '../sip/index.ts';
-import type { InviteInterpretation, PlannedMedia, RsMetadata } from '../siprec/index.ts';
+import type { InviteInterpretation, PlannedMedia, Refusal, RsMetadata } from '../siprec/index.ts';
 import {
   METADATA_DISPOSITION,
   planMedia,
@@ -14,6 +27,7 @@ import {
   snapshotRequestContentType,
 } from '../siprec/index.ts';
 import type { LiveRecording, StreamOffer } from './live-recording.ts';
+import { awaitingCrypto, offeredLines, type StreamCrypto, streamCrypto } from './stream-crypto.ts';
 
 export interface RecordingSessionOptions {
   recording: LiveRecording;
@@ -24,6 +38,10 @@ export interface RecordingSessionOptions {
   accept: string | undefined;
   /** Channel of this dialog's first stream where two dialogs make one recording; null: as they come. */
   channel: number | null;
+  /** Which SRTP is taken. */
+  crypto: CryptoPolicy;
+  /** What the recording is warned of when it gets keys. */
+  keysWarning: string | null;
 }
 
 /** An m-line that is being recorded, by its position in the SDP, which never changes (RFC 3264 section 8). */
@@ -32,12 +50,16 @@ interface RecordedLine {
   rtpPort: number;
   rtcpPort: number;
   channel: number;
+  /** Null: plain RTP. */
+  crypto: StreamCrypto | null;
 }
 
 const DECODABLE = new Set(['PCMU', 'PCMA', 'L16']);
 /** PCMU and PCMA (RFC 3551 table 4). */
 const OFFERED_PAYLOAD_TYPES = [0, 8];
 const MAX_OFFERED_STREAMS = 4;
+/** Of a Warning header. */
+const MAX_WARNING_CHARACTERS = 300;
 
 const isDecodable = (type: PayloadType): boolean => DECODABLE.has(type.encoding);
 
@@ -73,15 +95,20 @@ export class RecordingSession {
 
   /**
    * Takes an offer and answers it: same m-lines, same order.
-   * @throws NothingToRecord (488) when no m-line of it can be recorded; nothing has changed then.
+   * @throws NothingToRecord (488) when no m-line of it can be recorded, or one that is being recorded has no SRTP any more that can
+   * be used; nothing has changed then.
    */
   answer(offer: Sdp): Promise<Sdp> {
     return this.#inOrder(async () => {
-      const plan = planMedia(offer, { supported: isDecodable });
+      const crypto = (media: MediaDescription) => chooseCrypto(media, this.#options.crypto);
+      const plan = planMedia(offer, { supported: isDecodable, crypto });
+      const broken = plan.find((line) => line.isSecurityFault && this.#lines.has(line.index));
+      if (broken) throw new NothingToRecord(`m-line ${broken.index + 1}: ${broken.reason}`);
       // A stream offered with port 0 is switched off, maybe for now: a wish to be followed, not one that can't be.
       const isSensible = (line: PlannedMedia) => line.action === 'record' || offer.media[line.index]?.port === 0;
       if (!plan.some(isSensible)) {
-        throw new NothingToRecord(plan.map((line) => line.reason).find(Boolean) ?? 'the offer has no audio to record');
+        const why = plan.find((line) => line.isSecurityFault) ?? plan.find((line) => line.reason);
+        throw new NothingToRecord(why?.reason ?? 'the offer has no audio to record');
       }
       const media = await this.#takeLines(plan);
       this.#version += 1;
@@ -114,9 +141,12 @@ export class RecordingSession {
       const { channel, mediaAddress: address, now } = this.#options;
       const media = [];
       for (const [index, label] of labels.entries()) {
-        const stream = { label, channel, payloadTypes, remote: null, rtcpMux: false, held: false };
-        const { rtpPort: port, rtcpPort } = await this.#record(index, stream, now());
-        media.push({ port, rtcpPort, label, direction: 'recvonly' as const, payloadTypes });
+        const { lines, crypto, protocol } = this.#offeredCrypto();
+        const srtp = crypto?.srtp ?? null;
+        const stream = { label, channel, payloadTypes, remote: null, rtcpMux: false, held: false, srtp };
+        const { rtpPort: port, rtcpPort } = await this.#record(index, stream, crypto, now());
+        const attributes = lines.map((line) => `crypto:${formatCrypto(line)}`);
+        media.push({ port, rtcpPort, label, protocol, direction: 'recvonly' as const, payloadTypes, attributes });
       }
       this.#version += 1;
       this.#answerDue = true;
@@ -125,27 +155,49 @@ export class RecordingSession {
     });
   }
 
-  /** The ACK of a 2xx of ours; it carries the answer when the 2xx carried our offer. */
-  async onAck(body: SipBody | null): Promise<void> {
-    if (!this.#answerDue) return;
+  /** SRTP is offered where nothing else is taken: a client that does not know it would have to refuse. */
+  #offeredCrypto(): { lines: CryptoLine[]; crypto: StreamCrypto | null; protocol: string } {
+    const { crypto: policy } = this.#options;
+    const lines = policy.required ? offeredLines(policy) : [];
+    const [first] = lines;
+    if (first === undefined) return { lines, crypto: null, protocol: 'RTP/AVP' };
+    return { lines, crypto: awaitingCrypto(first), protocol: 'RTP/SAVP' };
+  }
+
+  /**
+   * The ACK of a 2xx of ours; it carries the answer when the 2xx carried our offer.
+   * @returns false when what was offered has come to nothing.
+   */
+  async onAck(body: SipBody | null): Promise<boolean> {
+    if (!this.#answerDue) return true;
     this.#answerDue = false;
     const { offer: answer, metadata, warnings } = readBodies(body?.contentType, body?.content ?? new Uint8Array());
     for (const warning of warnings) this.recording.warn(warning);
-    if (!answer) return this.recording.warn('the ACK brought no answer: media is taken from whoever sends first');
+    if (!answer) return this.#onNoAnswer();
+    const ours = this.#lastSent?.media ?? [];
+    const crypto = (media: MediaDescription) => acceptCrypto(media, ours[media.index] ?? media);
     try {
-      await this.#inOrder(() => this.#takeLines(planMedia(answer, { supported: isDecodable })));
+      await this.#inOrder(() => this.#takeLines(planMedia(answer, { supported: isDecodable, crypto })));
     } catch (error) {
       if (!(error instanceof SessionOver)) throw error;
     }
     if (metadata) this.recording.applyMetadata(metadata);
     else this.recording.placeParticipants();
+    return this.#lines.size > 0;
+  }
+
+  #onNoAnswer(): boolean {
+    const needsKeys = [...this.#lines.values()].some((line) => line.crypto !== null);
+    if (needsKeys) this.recording.warn('the ACK brought no answer, and so no SRTP keys');
+    else this.recording.warn('the ACK brought no answer: media is taken from whoever sends first');
+    return !needsKeys;
   }
 
   /** Re-INVITE and UPDATE: a new offer, metadata, both or neither (a session refresh). */
   async onReInvite(request: SipRequest, session: SipSession): Promise<SipAnswer> {
     const body = readBodies(request.contentType, request.body);
     for (const warning of body.warnings) this.recording.warn(warning);
-    if (body.refuse) return body.refuse;
+    if (body.refuse) return refusalAnswer(body.refuse);
     try {
       const answer = body.offer ? await this.answer(body.offer) : null;
       if (body.metadata) this.#applyMetadata(body.metadata);
@@ -221,18 +273,33 @@ export class RecordingSession {
     const known = this.#lines.get(line.index);
     if (line.action === 'reject') {
       if (known) await this.#dropLine(line.index);
-      else if (line.reason) this.recording.warn(`m-line ${line.index + 1} is not recorded: ${line.reason}`);
+      if (line.reason && (!known || line.isSecurityFault))
+        this.recording.warn(`m-line ${line.index + 1} is not recorded: ${line.reason}`);
       return { accept: false };
     }
     for (const warning of line.warnings) this.recording.warn(warning);
     const now = this.#options.now();
-    const offer = this.#streamOffer(line);
-    if (known) await this.recording.updateStream(known.streamIndex, offer, now);
-    const recorded = known ?? (await this.#recordIfRoom(line.index, offer, now));
+    const crypto = line.crypto && streamCrypto(line.crypto, known?.crypto ?? null);
+    this.#warnOfKeys(line, crypto, known);
+    const offer = this.#streamOffer(line, crypto);
+    if (known) {
+      await this.recording.updateStream(known.streamIndex, offer, now);
+      known.crypto = crypto;
+    }
+    const recorded = known ?? (await this.#recordIfRoom(line.index, offer, crypto, now));
     if (!recorded) return { accept: false };
     const direction = line.held ? ('inactive' as const) : ('recvonly' as const);
     const { rtpPort: port, rtcpPort } = recorded;
-    return { accept: true, port, rtcpPort, direction, payloadTypes: line.payloadTypes };
+    const attributes = crypto === null ? [] : [`crypto:${formatCrypto(crypto.own)}`];
+    return { accept: true, port, rtcpPort, direction, payloadTypes: line.payloadTypes, attributes };
+  }
+
+  #warnOfKeys({ index }: PlannedMedia, crypto: StreamCrypto | null, known: RecordedLine | undefined): void {
+    if (crypto !== null && this.#options.keysWarning) this.recording.warn(this.#options.keysWarning);
+    if (!known || (known.crypto === null) === (crypto === null)) return;
+    const change =
+      crypto === null ? 'SRTP until now, in the clear from now on' : 'in the clear until now, SRTP from now on';
+    this.recording.warn(`m-line ${index + 1}: ${change}`);
   }
 
   async #dropLine(index: number): Promise<void> {
@@ -242,9 +309,14 @@ export class RecordingSession {
   }
 
   /** A call that runs is not given up for the one stream more that there is no room for; a new one may go elsewhere. */
-  async #recordIfRoom(index: number, offer: StreamOffer, now: number): Promise<RecordedLine | null> {
+  async #recordIfRoom(
+    index: number,
+    offer: StreamOffer,
+    crypto: StreamCrypto | null,
+    now: number,
+  ): Promise<RecordedLine | null> {
     try {
-      return await this.#record(index, offer, now);
+      return await this.#record(index, offer, crypto, now);
     } catch (error) {
       const isFull = error instanceof NoPortLeft || error instanceof LaneFull;
       if (!isFull || this.#lastSent === null) throw error;
@@ -253,10 +325,10 @@ export class RecordingSession {
     }
   }
 
-  async #record(index: number, offer: StreamOffer, now: number): Promise<RecordedLine> {
+  async #record(index: number, offer: StreamOffer, crypto: StreamCrypto | null, now: number): Promise<RecordedLine> {
     const media = await this.recording.addStream(offer, now);
     const { index: streamIndex, rtpPort, rtcpPort, channel } = media;
-    const recorded = { streamIndex, rtpPort, rtcpPort, channel };
+    const recorded = { streamIndex, rtpPort, rtcpPort, channel, crypto };
     this.#lines.set(index, recorded);
     return recorded;
   }
@@ -275,9 +347,10 @@ export class RecordingSession {
     return this.#lastSent;
   }
 
-  #streamOffer(line: PlannedMedia): StreamOffer {
+  #streamOffer(line: PlannedMedia, crypto: StreamCrypto | null): StreamOffer {
     const { label, payloadTypes, remote, held, rtcpMux } = line;
-    return { label, channel: this.#options.channel, payloadTypes, remote, rtcpMux, held };
+    const srtp = crypto?.srtp ?? null;
+    return { label, channel: this.#options.channel, payloadTypes, remote, rtcpMux, held, srtp };
   }
 
   #applyMetadata(update: RsMetadata): void {
@@ -296,6 +369,12 @@ export function sdpBody(sdp: Sdp): SipBody {
 export function refusal(error: unknown): SipAnswer | null {
   if (error instanceof SessionOver) return { status: 481 };
   if (!(error instanceof NothingToRecord)) return null;
-  const text = error.message.replace(/[^\w .,/+-]/g, '');
-  return { status: 488, headers: [['Warning', `305 doubletrack "${text}"`]] };
+  return refusalAnswer({ status: 488, reason: 'Not Acceptable Here', warning: error.message });
+}
+
+/** RFC 3261 20.43: 305 is "incompatible media format". */
+export function refusalAnswer({ status, reason, warning }: Refusal): SipAnswer {
+  if (warning === undefined) return { status, reason };
+  const text = warning.replace(/[^\w .,:;=()/+-]/g, '').slice(0, MAX_WARNING_CHARACTERS);
+  return { status, reason, headers: [['Warning', `305 doubletrack "${text}"`]] };
 }
