@@ -4,6 +4,7 @@ import { type PayloadType, staticPayloadType } from '../sdp/index.ts';
 import { type CaptureSummary, readCapture } from './file.ts';
 import { type CapturedSource, type CapturedStream, flowKey, StreamDiscovery } from './rtp-streams.ts';
 import { SignalledMediaIndex } from './signalled-media.ts';
+import { CaptureKeys } from './srtp-keys.ts';
 
 /** A stream to extract. Two streams of one pair make the two channels of one recording. */
 export interface PlannedStream extends CapturedStream {
@@ -11,6 +12,8 @@ export interface PlannedStream extends CapturedStream {
   pair: number;
   channel: 0 | 1;
   payloadTypes: PayloadType[];
+  /** Signalled as SRTP. */
+  isSecure: boolean;
   /** Captures (by index) in which it was seen. */
   captures: number[];
 }
@@ -32,13 +35,16 @@ interface Found extends CapturedStream {
  * directions of the same sockets follow each other.
  * @throws the file system's error when a file can't be read
  */
-export async function planExtraction(paths: readonly string[]): Promise<ExtractionPlan> {
+export async function planExtraction(
+  paths: readonly string[],
+  keys: CaptureKeys = new CaptureKeys([]),
+): Promise<ExtractionPlan> {
   const signalled = new SignalledMediaIndex();
   const summaries: CaptureSummary[] = [];
   const warnings: string[] = [];
   const found: Found[] = [];
   for (const [i, path] of paths.entries()) {
-    const discovery = new StreamDiscovery();
+    const discovery = new StreamDiscovery((ssrc) => keys.tagBytesOf(ssrc));
     const summary = await readCapture(path, (datagram, timestampUs) => {
       signalled.offer(datagram);
       discovery.offer(datagram, timestampUs);
@@ -55,6 +61,7 @@ export async function planExtraction(paths: readonly string[]): Promise<Extracti
       pair: i >> 1,
       channel: (i & 1) as 0 | 1,
       payloadTypes: payloadTypesOf(stream.sources, media?.payloadTypes ?? [], warnings),
+      isSecure: media?.isSecure ?? false,
     };
   });
   const labels = new Set(streams.map((stream) => stream.label));
@@ -85,6 +92,7 @@ function mergeInto(found: Found[], added: Found): void {
 
 function addSource(into: CapturedSource, from: CapturedSource): void {
   into.packets += from.packets;
+  into.longPackets += from.longPackets;
   into.firstUs = Math.min(into.firstUs, from.firstUs);
   into.lastUs = Math.max(into.lastUs, from.lastUs);
   for (const [number, use] of from.payloadTypes) {

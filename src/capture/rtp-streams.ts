@@ -4,6 +4,7 @@
 // A stream here is one direction between two sockets: when its sender changes SSRC (transfer, restart) it stays the
 // same stream; two SSRCs that are sent at the same time are two streams.
 
+import { SRTP_SUITES } from '../media/srtp-suites.ts';
 import type { Datagram } from './datagram.ts';
 
 export type DatagramKind = 'rtp' | 'rtcp' | 'other';
@@ -11,7 +12,7 @@ export type DatagramKind = 'rtp' | 'rtcp' | 'other';
 /** How a payload type was used. */
 export interface PayloadTypeUse {
   packets: number;
-  /** Packets shaped like a telephone-event (RFC 4733 2.3): four bytes, an event code of a key, the reserved bit clear. */
+  /** Packets shaped like a telephone-event (RFC 4733 2.3): four bytes; if they can be read, an event code of a key, the reserved bit clear. */
   eventPackets: number;
 }
 
@@ -24,6 +25,8 @@ export interface CapturedSource {
   firstSeq: number;
   /** What was seen of each payload type. */
   payloadTypes: Map<number, PayloadTypeUse>;
+  /** Packets that are longer than the time which they last, by just what a tag of SRTP takes. */
+  longPackets: number;
 }
 
 /** One direction of a conversation. */
@@ -38,6 +41,9 @@ export interface CapturedStream {
 
 interface Candidate extends CapturedSource {
   lastSeq: number;
+  lastTimestamp: number;
+  /** Payload of the last packet; null when nothing says how long one lasts. */
+  lastBytes: number | null;
   inSequence: number;
 }
 
@@ -57,6 +63,9 @@ const MIN_IN_SEQUENCE = 2;
 const MAX_STEP = 100;
 /** Sources of one flow which overlap by more than this are simultaneous, not a change of SSRC. */
 const MAX_OVERLAP_US = 1_000_000;
+/** Payload types with an octet per unit of RTP time (RFC 3551 table 4): PCMU, PCMA, G722. */
+const OCTET_PER_UNIT = new Set([0, 8, 9]);
+const TAG_BYTES = new Set<number>(Object.values(SRTP_SUITES).flatMap(({ rtpTagBytes }) => rtpTagBytes || []));
 
 /**
  * Tells RTP from RTCP from the rest by the first bytes (RFC 3550 A.1, RFC 5761 section 4: RTCP packet types are 192 to 223).
@@ -87,6 +96,15 @@ export function rtpSsrc(packet: Uint8Array): number {
   return ((packet[8]! << 24) | (packet[9]! << 16) | (packet[10]! << 8) | packet[11]!) >>> 0;
 }
 
+/** Of whoever sends the compound packet (RFC 3550 section 6.4). */
+export function rtcpSsrc(packet: Uint8Array): number {
+  return ((packet[4]! << 24) | (packet[5]! << 16) | (packet[6]! << 8) | packet[7]!) >>> 0;
+}
+
+function rtpTimestamp(packet: Uint8Array): number {
+  return ((packet[4]! << 24) | (packet[5]! << 16) | (packet[6]! << 8) | packet[7]!) >>> 0;
+}
+
 /** The identity of the direction a datagram belongs to. */
 export function flowKey(d: Datagram): string {
   return `${d.source} ${d.sourcePort} ${d.destination} ${d.destinationPort}`;
@@ -95,8 +113,14 @@ export function flowKey(d: Datagram): string {
 /** Collects datagrams of a capture and says which streams there are. Memory is bounded whatever is offered. */
 export class StreamDiscovery {
   private readonly flows = new Map<string, Flow>();
+  private readonly tagBytesOf: (ssrc: number) => number;
   /** RTP-like datagrams beyond the limits above. */
   ignored = 0;
+
+  /** @param tagBytesOf what SRTP adds to the packets of an SSRC, as far as that is known */
+  constructor(tagBytesOf: (ssrc: number) => number = () => 0) {
+    this.tagBytesOf = tagBytesOf;
+  }
 
   offer(datagram: Datagram, timestampUs: number): void {
     if (classifyDatagram(datagram.payload) !== 'rtp') return;
@@ -118,12 +142,15 @@ export class StreamDiscovery {
     } else {
       const step = (rtpSeq(packet) - candidate.lastSeq) & 0xffff;
       if (step >= 1 && step <= MAX_STEP) candidate.inSequence++;
+      if (step === 1 && isLongByTag(candidate, packet)) candidate.longPackets++;
       if (step < 0x8000) candidate.lastSeq = rtpSeq(packet);
     }
     candidate.packets++;
     candidate.firstUs = Math.min(candidate.firstUs, timestampUs);
     candidate.lastUs = Math.max(candidate.lastUs, timestampUs);
-    noteUse(candidate, packet);
+    candidate.lastTimestamp = rtpTimestamp(packet);
+    candidate.lastBytes = octetsOfTime(packet);
+    noteUse(candidate, packet, this.tagBytesOf(ssrc));
   }
 
   /** The streams seen so far, in the order of their first packets. */
@@ -161,7 +188,16 @@ export class StreamDiscovery {
   }
 }
 
-function noteUse(candidate: Candidate, packet: Uint8Array): void {
+/** The payload's octets, each of which lasts a unit of RTP time; null if they do not, or there is more than the fixed header. */
+function octetsOfTime(packet: Uint8Array): number | null {
+  return packet[0] === 0x80 && OCTET_PER_UNIT.has(packet[1]! & 0x7f) ? packet.length - 12 : null;
+}
+
+function isLongByTag({ lastBytes, lastTimestamp }: Candidate, packet: Uint8Array): boolean {
+  return lastBytes !== null && TAG_BYTES.has(lastBytes - ((rtpTimestamp(packet) - lastTimestamp) >>> 0));
+}
+
+function noteUse(candidate: Candidate, packet: Uint8Array, tagBytes: number): void {
   const payloadType = packet[1]! & 0x7f;
   let use = candidate.payloadTypes.get(payloadType);
   if (use === undefined) {
@@ -169,7 +205,8 @@ function noteUse(candidate: Candidate, packet: Uint8Array): void {
     candidate.payloadTypes.set(payloadType, use);
   }
   use.packets++;
-  if (packet[0] === 0x80 && packet.length === 16 && packet[12]! <= 16 && (packet[13]! & 0x40) === 0) use.eventPackets++;
+  if (packet[0] !== 0x80 || packet.length !== 16 + tagBytes) return;
+  if (tagBytes > 0 || (packet[12]! <= 16 && (packet[13]! & 0x40) === 0)) use.eventPackets++;
 }
 
 function newCandidate(ssrc: number, seq: number, timestampUs: number): Candidate {
@@ -180,7 +217,10 @@ function newCandidate(ssrc: number, seq: number, timestampUs: number): Candidate
     lastUs: timestampUs,
     firstSeq: seq,
     payloadTypes: new Map(),
+    longPackets: 0,
     lastSeq: seq,
+    lastTimestamp: 0,
+    lastBytes: null,
     inSequence: 0,
   };
 }

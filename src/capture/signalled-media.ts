@@ -10,6 +10,8 @@ import type { Datagram } from './datagram.ts';
 export interface SignalledMedia {
   payloadTypes: readonly PayloadType[];
   label: string | null;
+  /** RTP/SAVP or its like: SRTP. */
+  isSecure: boolean;
 }
 
 const MAX_MESSAGE_BYTES = 65535;
@@ -35,7 +37,9 @@ export class SignalledMediaIndex {
       const remote = remoteOf(media);
       if (remote === null || (this.ports.size >= MAX_PORTS && !this.ports.has(key(remote.address, remote.rtpPort))))
         continue;
-      this.ports.set(key(remote.address, remote.rtpPort), { payloadTypes: media.rtpmaps, label: media.label });
+      const isSecure = media.protocol.toUpperCase().includes('RTP/SAVP');
+      const { rtpmaps, label } = media;
+      this.ports.set(key(remote.address, remote.rtpPort), { payloadTypes: rtpmaps, label, isSecure });
     }
   }
 

@@ -3,12 +3,15 @@ import { addressBytes } from './address.ts';
 import { MediaCore } from './core.ts';
 import type { PayloadType } from './engine.ts';
 import { CHANNEL_RTCP, CHANNEL_RTP, MAX_RECORDINGS, MAX_STREAMS } from './memory.ts';
+import type { SrtpKeys } from './srtp-suites.ts';
 import { uuidBytes } from './uuid.ts';
 
 export interface OfflineStreamOptions {
   label: string;
   channel: number;
   payloadTypes: PayloadType[];
+  /** What its packets are protected with; null or left out: nothing. */
+  srtp?: SrtpKeys | null;
 }
 
 const NOBODY = addressBytes('0.0.0.0');
@@ -36,10 +39,13 @@ export class OfflineLane {
     return new OfflineRecording(this, slot);
   }
 
-  /** Used by {@link OfflineRecording.addStream}. */
+  /** Used by {@link OfflineRecording.addStream}. @throws RangeError */
   openStream(recording: number, index: number, options: OfflineStreamOptions): number {
     if (this.#streams === MAX_STREAMS) throw new RangeError(`an offline lane has room for ${MAX_STREAMS} streams`);
-    const slot = this.#streams++;
+    const slot = this.#streams;
+    const { srtp = null } = options;
+    if (srtp) this.#core.srtp.receiveOnly(slot, srtp);
+    this.#streams += 1;
     const clockRate = options.payloadTypes[0]?.clockRate ?? 8000;
     const remote = { address: NOBODY, rtpPort: 0, rtcpPort: 0 };
     this.#core.memory.openStream(slot, {
@@ -50,9 +56,19 @@ export class OfflineLane {
       rtcpMux: false,
       firstEpoch: 0,
       remote,
-      isSrtp: false,
+      isSrtp: srtp !== null,
     });
     return slot;
+  }
+
+  /** Other keys for an SRTP stream, as a new source of it may have them. @throws RangeError */
+  rekey(stream: number, keys: SrtpKeys): void {
+    this.#core.srtp.receiveOnly(stream, keys);
+  }
+
+  /** Packets of an SRTP stream whose tag does not verify, and replays. */
+  unauthenticatedPackets(stream: number): number {
+    return this.#core.memory.streamCounters(stream).unauthenticated;
   }
 
   note(recording: number, json: object, nowUs = this.#nowUs): void {
@@ -96,7 +112,8 @@ export class OfflineRecording {
   /** @returns the handle for {@link OfflineLane.push}; the stream's number within the recording counts from 0. */
   addStream(options: OfflineStreamOptions): number {
     const index = this.#streams++;
-    this.#lane.note(this.#slot, { type: 'stream', index, remote: null, rtcpMux: false, ...options });
+    const srtp = options.srtp?.suite ?? null;
+    this.#lane.note(this.#slot, { type: 'stream', index, remote: null, rtcpMux: false, ...options, srtp });
     return this.#lane.openStream(this.#slot, index, options);
   }
 

@@ -145,7 +145,7 @@ function parametersOf({
   return [CIPHERS[cipher], masterKeyBytes, rtpTagBytes, rtcpTagBytes, mkiBytes, isRtcpEncrypted ? 1 : 0];
 }
 
-/** The contexts of a lane: one to receive and one to send with for each stream. */
+/** The contexts of a lane: for each stream one to receive with, and one to send with if it reports back. */
 export class LaneSrtp {
   readonly #contexts: SrtpContexts;
   readonly #view: DataView;
@@ -155,6 +155,12 @@ export class LaneSrtp {
     this.#view = new DataView(memory.buffer);
     this.#wasm = wasm;
     this.#contexts = new SrtpContexts(memory, wasm, layout.CONTEXTS_AT, layout.KEYS_AT, layout.MAX_KEYS);
+  }
+
+  /** A stream that nobody answers: of a capture. Open already, it gets other keys. @throws RangeError, NoSrtpRoom */
+  receiveOnly(stream: number, keys: SrtpKeys): void {
+    if (this.#contexts.isOpen(stream)) this.#contexts.rekey(stream, keys);
+    else this.#contexts.open(stream, keys);
   }
 
   /** @param firstRtcpIndex above all that reports have been sent with under these keys. @throws RangeError, NoSrtpRoom */
@@ -176,9 +182,9 @@ export class LaneSrtp {
   }
 
   close(stream: number): void {
-    if (!this.#contexts.isOpen(stream)) return;
-    this.#contexts.close(stream);
-    this.#contexts.close(sendContext(stream));
+    for (const context of [stream, sendContext(stream)]) {
+      if (this.#contexts.isOpen(context)) this.#contexts.close(context);
+    }
   }
 
   isOpen(stream: number): boolean {

@@ -37,7 +37,11 @@ const wrong: [args: string[], message: RegExp][] = [
   [[...to, '--codec', 'MP3'], /codec MP3/],
   [[...to, '--audio', 'a', 'b', 'c'], /at most two files/],
   [[...to, '--audio', 'a', '--pcap', 'b'], /exclude each other/],
-  [['extract', 'x.pcap', '--srtp', '*=AES_CM_128_HMAC_SHA1_80:xx'], /--srtp is not available yet/],
+  [
+    ['extract', 'x.pcap', '--srtp', '*=AES_CM_128_HMAC_SHA1_80:AAAA'],
+    /--srtp: AES_CM_128_HMAC_SHA1_80 takes 30 octets/,
+  ],
+  [['extract', 'x.pcap', '--srtp', '*=X:a', '*=X:a'], /--srtp takes one key/],
 ];
 
 for (const [args, message] of wrong) {
