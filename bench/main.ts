@@ -31,6 +31,7 @@ const BENCHMARKS: Record<Group, Entry[]> = {
     { name: 'rtp-parse', load: () => import('./kernel/rtp-parse.ts') },
     { name: 'g711', load: () => import('./kernel/g711.ts') },
     { name: 'finalise', load: () => import('./kernel/finalise.ts') },
+    { name: 'srtp', load: () => import('./kernel/srtp.ts') },
     { name: 'sip-parse', load: () => import('./kernel/sip-parse.ts') },
   ],
   system: [{ name: 'call-setup', load: () => import('./system/call-setup.ts') }],

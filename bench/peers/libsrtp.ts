@@ -41,7 +41,7 @@ interface Question {
 }
 
 /** Compiles the driver into the folder. @returns null, or what the compiler says. */
-function compile(folder: string, prefix: string | undefined): string | null {
+function compile(folder: string, prefix: string | null): string | null {
   const root = ROOTS.find((candidate) => existsSync(path.join(candidate, SOURCE)));
   if (!root) return `${SOURCE} is not part of the package`;
   const lib = `${prefix}/lib`;
@@ -72,12 +72,16 @@ export class Libsrtp {
   }
 
   /** @returns the driver, or a sentence about what is missing. */
-  static start(prefix: string | undefined = process.env.LIBSRTP_PREFIX): Libsrtp | string {
+  static start(prefix: string | null = process.env.LIBSRTP_PREFIX ?? null): Libsrtp | string {
     const folder = mkdtempSync(path.join(tmpdir(), 'doubletrack-libsrtp-'));
     const fault = compile(folder, prefix);
     if (fault === null) return new Libsrtp(folder);
     rmSync(folder, { recursive: true });
     return `install gcc, libc6-dev and libsrtp2-dev (Debian), or set LIBSRTP_PREFIX, to run this: ${fault.split('\n')[0]}`;
+  }
+
+  async version(): Promise<string> {
+    return (await this.#ask('version')).line;
   }
 
   async hasSuite(suite: string): Promise<boolean> {
@@ -109,7 +113,7 @@ export class Libsrtp {
     return line.startsWith('error') ? null : Buffer.from(line, 'hex');
   }
 
-  /** Times the packets in the slots, dealt to `sessions` sessions from the first on in turn. */
+  /** Times the packets in the slots of so many octets each, which must leave room for a trailer; dealt to `sessions` sessions from the first on in turn. */
   async time(first: number, sessions: number, slots: Uint8Array, bytes: number, slotBytes: number): Promise<Timing> {
     const question = `time ${first} ${sessions} ${bytes} ${slots.length / slotBytes} ${slotBytes}`;
     const { line, raw } = await this.#ask(question, slots);

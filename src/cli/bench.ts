@@ -2,6 +2,12 @@
 import type { Command } from 'commander';
 import { type BenchReport, GROUPS, type Group, runBenchmarks } from '../../bench/main.ts';
 
+/** What one operation takes, where that is short. */
+function timeOfOne(opsPerSec: number): string {
+  const ns = 1e9 / opsPerSec;
+  return (ns < 1e6 ? `${Math.round(ns).toLocaleString('en')} ns` : '').padStart(12);
+}
+
 function table({ machine, results }: BenchReport): string {
   const lines = [`${machine.cpu}, ${machine.cores} cores, Node ${machine.node}`];
   for (const { name, unit, contenders } of results) {
@@ -10,9 +16,8 @@ function table({ machine, results }: BenchReport): string {
     for (const contender of contenders) {
       const ratio =
         contender === contenders[0] ? '' : `  ours is ${(ours / contender.opsPerSec).toFixed(2)} times as fast`;
-      lines.push(
-        `  ${contender.name.padEnd(32)} ${Math.round(contender.opsPerSec).toLocaleString('en').padStart(14)} /s${ratio}`,
-      );
+      const perSecond = Math.round(contender.opsPerSec).toLocaleString('en').padStart(14);
+      lines.push(`  ${contender.name.padEnd(42)} ${perSecond} /s ${timeOfOne(contender.opsPerSec)}${ratio}`);
     }
   }
   return `${lines.join('\n')}\n`;
