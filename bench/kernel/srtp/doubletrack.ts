@@ -27,7 +27,7 @@ export function inPlace({ suite, direction }: Case, batch: number): SrtpContende
     for (let n = 0; n < packets; n += batch) {
       const [at, count] = [room.worksAt + n * WORK_BYTES, Math.min(batch, packets - n)];
       if (direction === 'protect') wasm.srtpProtect(at, count);
-      else wasm.srtpUnprotect(at, count, 1n);
+      else wasm.srtpUnprotect(at, count, 1);
     }
   };
   const run = ({ given }: Round): Outcome => {
