@@ -73,6 +73,7 @@ export function crc32c(at: usize, bytes: u32): u32 {
 export {
   addKey as srtpAddKey,
   closeContext as srtpClose,
+  forgetPreviousKeys as srtpForgetPreviousKeys,
   openContext as srtpOpen,
   rekeyContext as srtpRekey,
 } from './srtp/keys';

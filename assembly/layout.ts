@@ -194,6 +194,8 @@ export const CONTEXT_NEXT_ROC_AT = 48;
 export const CONTEXT_CLOCK_AT = 52;
 /** SRTCP index of a sender's first packet. */
 export const CONTEXT_FIRST_RTCP_INDEX_AT = 56;
+/** First of the keys before the last change, which packets under way may still have. */
+export const CONTEXT_PREVIOUS_KEY_AT = 60;
 export const CONTEXT_SOURCES_AT = 64;
 /** SSRCs that a context keeps apart; a receiver forgets the one not heard for longest. */
 export const SRTP_SOURCES = 4;

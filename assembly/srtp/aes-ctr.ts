@@ -72,8 +72,9 @@ function counterSpan(keys: usize, rounds: u32, iv: v128, counter: u32, from: usi
       window = AES_WINDOW_AT;
       writeWindow(byte15(start), number, window);
     }
-    writeDeltas(window, spread);
-    let left = min<u32>(blocks, WINDOW_BLOCKS - (counter & (WINDOW_BLOCKS - 1)));
+    const first = counter & (WINDOW_BLOCKS - 1);
+    let left = min<u32>(blocks, WINDOW_BLOCKS - first);
+    writeDeltas(window, spread, (first + left) << 2);
     blocks -= left;
     while (left != 0) {
       const wide = encryptSome(keys, rounds, two, (counter & (WINDOW_BLOCKS - 1)) << 2, from, to, left);
@@ -114,9 +115,9 @@ function writeWindow(v: v128, number: u32, to: usize): void {
   }
 }
 
-/** SubBytes of round 2 for the bytes that the counters of a window have changed. */
-function writeDeltas(window: usize, spread: v128): void {
-  for (let at: u32 = 0; at < WINDOW_BYTES; at += 16) {
+/** SubBytes of round 2 for the bytes that the counters of a window have changed, as far as they are needed. */
+function writeDeltas(window: usize, spread: v128, bytes: u32): void {
+  for (let at: u32 = 0; at < bytes; at += 16) {
     Block.subBytes(v128.xor(v128.load(window + at), spread), AES_DELTAS_ONCE_AT + at, AES_DELTAS_TWICE_AT + at);
   }
 }

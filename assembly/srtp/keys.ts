@@ -14,6 +14,7 @@ import {
   CONTEXT_FIRST_RTCP_INDEX_AT,
   CONTEXT_KEY_AT,
   CONTEXT_MKI_BYTES_AT,
+  CONTEXT_PREVIOUS_KEY_AT,
   CONTEXT_ROUNDS_AT,
   CONTEXT_RTCP_ENCRYPTED_AT,
   CONTEXT_RTCP_TAG_BYTES_AT,
@@ -59,7 +60,10 @@ export function openContext(
   store<u32>(context, ROC_TRIES_PER_SECOND, CONTEXT_TRIES_LEFT_AT);
 }
 
-/** The keys that it had are zeroed; sources and indices stay, for new keys do not reset the ROC (RFC 3711 section 3.3.1). */
+/**
+ * A context that gets other keys. Sources and indices stay, for new keys do not reset the ROC (RFC 3711 section 3.3.1). The keys that it
+ * had become the previous ones, for what is under way, unless packets are laid out otherwise now; those before are zeroed.
+ */
 export function rekeyContext(
   context: usize,
   cipher: u32,
@@ -69,7 +73,15 @@ export function rekeyContext(
   mkiBytes: u32,
   isRtcpEncrypted: u32,
 ): void {
-  eraseKeys(context);
+  const isAlike =
+    load<u32>(context, CONTEXT_CIPHER_AT) == cipher &&
+    load<u32>(context, CONTEXT_ROUNDS_AT) == roundsFor(keyBytes) &&
+    load<u32>(context, CONTEXT_RTP_TAG_BYTES_AT) == rtpTagBytes &&
+    load<u32>(context, CONTEXT_MKI_BYTES_AT) == mkiBytes;
+  forgetPreviousKeys(context);
+  if (isAlike) store<u32>(context, load<u32>(context, CONTEXT_KEY_AT), CONTEXT_PREVIOUS_KEY_AT);
+  else eraseKeys(context + CONTEXT_KEY_AT);
+  store<u32>(context, 0, CONTEXT_KEY_AT);
   store<u32>(context, cipher, CONTEXT_CIPHER_AT);
   store<u32>(context, roundsFor(keyBytes), CONTEXT_ROUNDS_AT);
   store<u32>(context, rtpTagBytes, CONTEXT_RTP_TAG_BYTES_AT);
@@ -78,19 +90,26 @@ export function rekeyContext(
   store<u32>(context, isRtcpEncrypted, CONTEXT_RTCP_ENCRYPTED_AT);
 }
 
+/** Nothing is under way any more. */
+export function forgetPreviousKeys(context: usize): void {
+  eraseKeys(context + CONTEXT_PREVIOUS_KEY_AT);
+}
+
 export function closeContext(context: usize): void {
-  eraseKeys(context);
+  forgetPreviousKeys(context);
+  eraseKeys(context + CONTEXT_KEY_AT);
   memory.fill(context, 0, CONTEXT_BYTES);
 }
 
-function eraseKeys(context: usize): void {
-  let key: usize = load<u32>(context, CONTEXT_KEY_AT);
+/** `list`: where the first key's address stands. */
+function eraseKeys(list: usize): void {
+  let key: usize = load<u32>(list);
   while (key != 0) {
     const next = load<u32>(key, SRTP_KEY_NEXT_AT);
     memory.fill(key, 0, SRTP_KEY_BYTES);
     key = next;
   }
-  store<u32>(context, 0, CONTEXT_KEY_AT);
+  store<u32>(list, 0);
 }
 
 /**

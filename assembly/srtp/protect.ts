@@ -85,7 +85,7 @@ function encryptRtp(work: usize): u32 {
   if (roc == 0 && known != 0 && rocOf(known) == 0xffffffff) return SRTP_KEY_EXHAUSTED;
   const index = indexOf(roc, seq);
   if (isReplayed(known, index)) return SRTP_REPLAYED;
-  markSeen(takeSource(context, ssrcOf(work)), index);
+  markSeen(takeSource(context, ssrcOf(work), known), index);
   store<u32>(work, roc, WORK_ROC_AT);
   encrypt(work, headerBytes(packet, bytes), bytes, index, true);
   return SRTP_PENDING;
@@ -100,7 +100,7 @@ function encryptRtcp(work: usize): u32 {
   if (known == 0 && !hasPlace(context)) return SRTP_TOO_MANY_SOURCES;
   const index = nextRtcpIndex(context, known);
   if (index > MAX_RTCP_INDEX) return SRTP_KEY_EXHAUSTED;
-  markRtcpSeen(takeSource(context, ssrcOf(work)), index);
+  markRtcpSeen(takeSource(context, ssrcOf(work), known), index);
   const isEncrypted = load<u32>(context, CONTEXT_RTCP_ENCRYPTED_AT) != 0;
   store<u32>(work, isEncrypted ? index | ENCRYPTED : index, WORK_ROC_AT);
   encrypt(work, RTCP_HEADER_BYTES, bytes, index, isEncrypted);

@@ -29,9 +29,9 @@ import { authenticateOne } from './authenticate';
 import { hidingBlock } from './gcm';
 import { guessRoc, rocOf } from './sources';
 import { restart } from './window';
-import { cipherOf, contextOf, isTag, storeWord } from './work';
+import { cipherOf, contextOf, isRtcp, isTag, storeWord } from './work';
 
-/** Whether the packet verifies under this ROC, which it is left with. */
+/** Whether the packet verifies under this ROC (of RTCP, index word), which it is left with. */
 export function isGenuine(work: usize, roc: u32): bool {
   store<u32>(work, roc, WORK_ROC_AT);
   const mac = v128.load(work, WORK_MAC_AT);
@@ -39,7 +39,7 @@ export function isGenuine(work: usize, roc: u32): bool {
     return isTag(work, v128.xor(mac, hidingBlock(work, cipherOf(work))));
   }
   const packet: usize = load<u32>(work, WORK_PACKET_AT);
-  storeWord(packet + load<u16>(work, WORK_END_AT), roc);
+  if (!isRtcp(work)) storeWord(packet + load<u16>(work, WORK_END_AT), roc);
   authenticateOne(work);
   return isTag(work, v128.load(work, WORK_MAC_AT));
 }

@@ -25,9 +25,8 @@ export function findSource(context: usize, ssrc: u32): usize {
   return 0;
 }
 
-/** The source, or a place for it: a free one, else the place of the one that was not heard for longest. */
-export function takeSource(context: usize, ssrc: u32): usize {
-  const known = findSource(context, ssrc);
+/** `known`, or if it is 0 a place for the source: a free one, else the place of the one that was not heard for longest. */
+export function takeSource(context: usize, ssrc: u32, known: usize): usize {
   const source = known != 0 ? known : leastHeard(context);
   if (known == 0) {
     memory.fill(source, 0, SOURCE_BYTES);

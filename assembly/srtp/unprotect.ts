@@ -11,6 +11,7 @@ import {
   CIPHER_AES_CM,
   CIPHER_AES_GCM,
   CONTEXT_CIPHER_AT,
+  CONTEXT_PREVIOUS_KEY_AT,
   CONTEXT_ROUNDS_AT,
   SRTP_CHUNK_PACKETS,
   SRTP_INVALID,
@@ -84,26 +85,32 @@ function isGcm(work: usize): bool {
 
 /** Where the parts are, which key it is, and which index it has if all goes as expected. */
 function parse(work: usize): u32 {
+  const context = contextOf(work);
   const packet: usize = load<u32>(work, WORK_PACKET_AT);
   const bytes = load<u32>(work, WORK_LENGTH_AT);
+  const reports = isRtcp(work);
+  const gcm = isGcm(work);
   const tagBytes = tagBytesOf(work);
-  const behind = tagBytes + mkiBytesOf(work) + (isRtcp(work) ? INDEX_BYTES : 0);
-  const text = isRtcp(work) ? RTCP_HEADER_BYTES : bytes < FIXED_HEADER_BYTES ? 0 : headerBytes(packet, bytes);
+  const mkiBytes = mkiBytesOf(work);
+  const behind = tagBytes + mkiBytes + (reports ? INDEX_BYTES : 0);
+  const text = reports ? RTCP_HEADER_BYTES : bytes < FIXED_HEADER_BYTES ? 0 : headerBytes(packet, bytes);
   if (text == 0 || text + behind > bytes || load<u8>(packet) >> 6 != 2) return SRTP_INVALID;
   const end = bytes - behind;
+  const key = findKey(context, packet + bytes - (gcm ? mkiBytes : mkiBytes + tagBytes));
+  if (key == 0) return SRTP_UNAUTHENTICATED;
   store<u16>(work, text as u16, WORK_TEXT_AT);
   store<u16>(work, end as u16, WORK_END_AT);
-  const key = findKey(contextOf(work), packet + bytes - mkiBytesOf(work) - (isGcm(work) ? 0 : tagBytes));
-  if (key == 0) return SRTP_UNAUTHENTICATED;
   store<u32>(work, key as u32, WORK_KEY_AT);
-  v128.store(work, v128.load(packet + (isGcm(work) ? end : bytes - tagBytes)), WORK_TAG_AT);
-  if (isRtcp(work)) store<u32>(work, wordAt(packet + (isGcm(work) ? end + tagBytes : end)), WORK_ROC_AT);
-  else store<u32>(work, guessRoc(findSource(contextOf(work), ssrcOf(work)), sequenceOf(packet)), WORK_ROC_AT);
-  if (!isGcm(work)) prepareMessage(work, isRtcp(work) ? end + INDEX_BYTES : end);
+  v128.store(work, v128.load(packet + (gcm ? end : bytes - tagBytes)), WORK_TAG_AT);
+  const word = reports
+    ? wordAt(packet + (gcm ? end + tagBytes : end))
+    : guessRoc(findSource(context, ssrcOf(work)), sequenceOf(packet));
+  store<u32>(work, word, WORK_ROC_AT);
+  if (!gcm) prepareMessage(work, reports ? end + INDEX_BYTES : end);
   return SRTP_PENDING;
 }
 
-/** Whether the tag verifies under the expected index. What GCM decrypts on the way lies aside. */
+/** Whether the tag verifies under the expected key and index. What GCM decrypts on the way lies aside. */
 function isAsExpected(work: usize): bool {
   if (!isGcm(work)) return tagBytesOf(work) == 0 || isTag(work, v128.load(work, WORK_MAC_AT));
   const hash = hashPacket(work);
@@ -116,16 +123,33 @@ function isSealed(work: usize): bool {
   return load<u32>(work, WORK_SEALED_AT) != 0;
 }
 
+/** Sent before the keys changed: without an MKI that shows only by trying. */
+function isUnderPreviousKey(work: usize): bool {
+  const key = load<u32>(contextOf(work), CONTEXT_PREVIOUS_KEY_AT);
+  if (key == 0 || mkiBytesOf(work) != 0) return false;
+  const present = load<u32>(work, WORK_KEY_AT);
+  if (isGenuineUnder(work, key)) return true;
+  isGenuineUnder(work, present);
+  return false;
+}
+
+function isGenuineUnder(work: usize, key: u32): bool {
+  store<u32>(work, key, WORK_KEY_AT);
+  if (isGcm(work)) v128.store(work, hashPacket(work), WORK_MAC_AT);
+  return isGenuine(work, load<u32>(work, WORK_ROC_AT));
+}
+
 function finishRtp(work: usize): u32 {
   const context = contextOf(work);
   const seq = sequenceOf(load<u32>(work, WORK_PACKET_AT));
+  const known = findSource(context, ssrcOf(work));
   // The batch itself may have moved the index on since the first guess, and without a tag nothing else would tell.
-  if (tagBytesOf(work) == 0) store<u32>(work, guessRoc(findSource(context, ssrcOf(work)), seq), WORK_ROC_AT);
+  if (tagBytesOf(work) == 0) store<u32>(work, guessRoc(known, seq), WORK_ROC_AT);
   const expected = isAsExpected(work);
-  if (!expected && !findRoc(work, findSource(context, ssrcOf(work)))) return SRTP_UNAUTHENTICATED;
+  if (!expected && !isUnderPreviousKey(work) && !findRoc(work, known)) return SRTP_UNAUTHENTICATED;
   const index = indexOf(load<u32>(work, WORK_ROC_AT), seq);
-  if (isReplayed(findSource(context, ssrcOf(work)), index)) return SRTP_REPLAYED;
-  markSeen(takeSource(context, ssrcOf(work)), index);
+  if (isReplayed(known, index)) return SRTP_REPLAYED;
+  markSeen(takeSource(context, ssrcOf(work), known), index);
   if (isSealed(work)) return SRTP_OK;
   if (isGcm(work)) {
     if (!expected) decryptAside(work);
@@ -136,14 +160,18 @@ function finishRtp(work: usize): u32 {
 
 function finishRtcp(work: usize): u32 {
   const context = contextOf(work);
-  if (!isAsExpected(work)) return SRTP_UNAUTHENTICATED;
+  const known = findSource(context, ssrcOf(work));
+  const expected = isAsExpected(work);
+  if (!expected && !isUnderPreviousKey(work)) return SRTP_UNAUTHENTICATED;
   const word = load<u32>(work, WORK_ROC_AT);
   const index = word & MAX_RTCP_INDEX;
-  if (isRtcpReplayed(findSource(context, ssrcOf(work)), index)) return SRTP_REPLAYED;
-  markRtcpSeen(takeSource(context, ssrcOf(work)), index);
+  if (isRtcpReplayed(known, index)) return SRTP_REPLAYED;
+  markRtcpSeen(takeSource(context, ssrcOf(work), known), index);
   if ((word & ENCRYPTED) == 0 || isSealed(work)) return SRTP_OK;
-  if (isGcm(work)) acceptText(work);
-  else if (load<u32>(context, CONTEXT_CIPHER_AT) == CIPHER_AES_CM) decrypt(work, index);
+  if (isGcm(work)) {
+    if (!expected) decryptAside(work);
+    acceptText(work);
+  } else if (load<u32>(context, CONTEXT_CIPHER_AT) == CIPHER_AES_CM) decrypt(work, index);
   return SRTP_OK;
 }
 

@@ -3,6 +3,7 @@ import {
   CHANNEL_RTCP,
   CONTEXT_KEY_AT,
   CONTEXT_MKI_BYTES_AT,
+  CONTEXT_PREVIOUS_KEY_AT,
   CONTEXT_RTCP_TAG_BYTES_AT,
   CONTEXT_RTP_TAG_BYTES_AT,
   SRTP_KEY_MKI_AT,
@@ -51,11 +52,16 @@ export function cipherOf(work: usize): usize {
   return load<u32>(work, WORK_KEY_AT) + (isRtcp(work) ? SRTP_KEY_RTCP_AT : SRTP_KEY_RTP_AT);
 }
 
-/** The key with the MKI that lies at `mki`; 0 if there is none. */
+/** The key with the MKI that lies at `mki`, a previous one too; 0 if there is none. Without MKIs it is the first. */
 export function findKey(context: usize, mki: usize): usize {
   const bytes = load<u32>(context, CONTEXT_MKI_BYTES_AT);
-  let key: usize = load<u32>(context, CONTEXT_KEY_AT);
-  if (bytes == 0) return key;
+  const first: usize = load<u32>(context, CONTEXT_KEY_AT);
+  if (bytes == 0) return first;
+  const key = findInList(first, mki, bytes);
+  return key != 0 ? key : findInList(load<u32>(context, CONTEXT_PREVIOUS_KEY_AT), mki, bytes);
+}
+
+function findInList(key: usize, mki: usize, bytes: u32): usize {
   while (key != 0 && memory.compare(key + SRTP_KEY_MKI_AT, mki, bytes) != 0) key = load<u32>(key, SRTP_KEY_NEXT_AT);
   return key;
 }

@@ -36,6 +36,7 @@ export interface SrtpExports {
     isRtcpEncrypted: number,
   ): void;
   srtpAddKey(context: number, key: number, masterKey: number, keyBytes: number, masterSalt: number, mki: number): void;
+  srtpForgetPreviousKeys(context: number): void;
   srtpClose(context: number): void;
   srtpProtect(works: number, packets: number): void;
   srtpUnprotect(works: number, packets: number, nowUs: number): void;
@@ -63,6 +64,7 @@ export class SrtpContexts {
   readonly #keysAt: number;
   readonly #freeKeys: number[];
   readonly #keysOf = new Map<number, number[]>();
+  readonly #previousKeysOf = new Map<number, number[]>();
 
   constructor(memory: WebAssembly.Memory, wasm: SrtpExports, contextsAt: number, keysAt: number, keys: number) {
     this.#bytes = new Uint8Array(memory.buffer);
@@ -89,15 +91,28 @@ export class SrtpContexts {
     this.#addKeys(context, keys);
   }
 
-  /** New keys; sources, their indices and what they have sent stay known (RFC 3711 section 3.3.1). @throws as `open` */
+  /**
+   * New keys; sources, their indices and what they have sent stay known (RFC 3711 section 3.3.1). Packets under the keys before are
+   * taken until `forgetPreviousKeys`, if they are laid out alike. @throws as `open`
+   */
   rekey(context: number, keys: SrtpKeys): void {
     checkSrtpKeys(keys);
+    this.forgetPreviousKeys(context);
+    const before = this.#keysOf.get(context) ?? [];
     this.#reserve(context, keys);
+    this.#previousKeysOf.set(context, before);
     this.#wasm.srtpRekey(this.addressOf(context), ...parametersOf(keys));
     this.#addKeys(context, keys);
   }
 
+  forgetPreviousKeys(context: number): void {
+    this.#wasm.srtpForgetPreviousKeys(this.addressOf(context));
+    this.#freeKeys.push(...(this.#previousKeysOf.get(context) ?? []));
+    this.#previousKeysOf.delete(context);
+  }
+
   close(context: number): void {
+    this.forgetPreviousKeys(context);
     this.#wasm.srtpClose(this.addressOf(context));
     this.#freeKeys.push(...(this.#keysOf.get(context) ?? []));
     this.#keysOf.delete(context);
@@ -112,11 +127,9 @@ export class SrtpContexts {
     return this.#view.getUint32(this.addressOf(context) + layout.CONTEXT_ROC_FOUND_AT, true);
   }
 
-  /** As many places as there are master keys; those that the context had are given back. */
+  /** As many places as there are master keys. */
   #reserve(context: number, { keys }: SrtpKeys): void {
-    const had = this.#keysOf.get(context) ?? [];
-    if (this.#freeKeys.length + had.length < keys.length) throw new NoSrtpRoom('no room for more SRTP keys');
-    this.#freeKeys.push(...had);
+    if (this.#freeKeys.length < keys.length) throw new NoSrtpRoom('no room for more SRTP keys');
     this.#keysOf.set(context, this.#freeKeys.splice(-keys.length));
   }
 
@@ -177,8 +190,16 @@ export class LaneSrtp {
   /** After a new offer: other keys, or the same ones, under which the peer may begin again. */
   update(stream: number, { receive, send }: StreamSrtp, changed: { receive: boolean; send: boolean }): void {
     if (changed.receive) this.#contexts.rekey(stream, receive);
-    if (changed.send) this.#contexts.rekey(sendContext(stream), send);
+    if (changed.send) {
+      this.#contexts.rekey(sendContext(stream), send);
+      this.#contexts.forgetPreviousKeys(sendContext(stream));
+    }
     this.#contexts.allowRocReset(stream);
+  }
+
+  /** What was sent before the keys changed has arrived by now. */
+  forgetPreviousKeys(stream: number): void {
+    if (this.#contexts.isOpen(stream)) this.#contexts.forgetPreviousKeys(stream);
   }
 
   close(stream: number): void {

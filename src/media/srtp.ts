@@ -63,7 +63,7 @@ export class SrtpError extends Error {
 }
 
 export interface SrtpOptions {
-  /** Contexts that can be open at a time, and master keys that they can have together; 64. Memory is taken for all of them. */
+  /** Contexts that can be open at a time; 64. Memory is taken for all of them, and for two master keys of each. */
   contexts?: number;
   /** Batches that can be made, of 256 packets each; 2. */
   batches?: number;
@@ -89,12 +89,12 @@ export class Srtp {
     if (!Number.isInteger(contexts) || contexts < 1) throw new RangeError(`${contexts} contexts: at least one`);
     if (!Number.isInteger(batches) || batches < 0) throw new RangeError(`${batches} batches: none or more`);
     this.#rooms = [1, 1, ...new Array<number>(batches).fill(BATCH_PACKETS)];
-    this.#memory = new SrtpLibraryMemory(contexts, contexts, this.#rooms);
+    this.#memory = new SrtpLibraryMemory(contexts, 2 * contexts, this.#rooms);
     const instance = new WebAssembly.Instance(mediaModule(), { env: { memory: this.#memory.memory } });
     this.#wasm = instance.exports as unknown as SrtpExports;
     this.#wasm.initialise();
     const { contextsAt, keysAt, memory } = this.#memory;
-    this.#contexts = new SrtpContexts(memory, this.#wasm, contextsAt, keysAt, contexts);
+    this.#contexts = new SrtpContexts(memory, this.#wasm, contextsAt, keysAt, 2 * contexts);
     this.#free = Array.from({ length: contexts }, (_, n) => contexts - 1 - n);
     this.#single = { protect: this.createBatch('protect'), unprotect: this.createBatch('unprotect') };
   }
@@ -182,10 +182,20 @@ export class SrtpContext {
     return this.#one('rtcp', packet);
   }
 
-  /** New keys. What has been received stays known, and the ROC goes on (RFC 3711 section 3.3.1). @throws RangeError */
+  /**
+   * New keys. What has been received stays known, and the ROC goes on (RFC 3711 section 3.3.1). A receiver takes packets under the keys
+   * before, too, until it is told to forget them.
+   * @throws RangeError
+   */
   rekey(keys: SrtpKeys): void {
     if (this.#isClosed) throw new Error('the SRTP context is closed');
     this.#contexts.rekey(this.#number, keys);
+    if (this.direction === 'protect') this.forgetPreviousKeys();
+  }
+
+  /** Overwrites the keys before the last change. */
+  forgetPreviousKeys(): void {
+    this.#contexts.forgetPreviousKeys(this.#number);
   }
 
   /**

@@ -36,6 +36,8 @@ const WRITER_HIGH_WATER_BYTES = 48 * 1024 * 1024;
 /** Epochs and SRTCP indices of a lane that was started again begin here: none is used twice. */
 const EPOCHS_PER_LIFE = 0x10000;
 const RTCP_INDICES_PER_LIFE = 0x100_0000;
+/** After new keys were agreed on, packets under the old ones may still be under way. */
+const KEY_OVERLAP_MS = 3_000;
 const CNAME = Buffer.from('doubletrack');
 
 const nowUs = () => process.hrtime.bigint() / 1000n;
@@ -187,6 +189,7 @@ class LaneWorker {
       const receive = !isDeepStrictEqual(bytesOf(before.receive), bytesOf(setup.srtp.receive));
       const send = !isDeepStrictEqual(bytesOf(before.send), bytesOf(setup.srtp.send));
       srtp.update(slot, setup.srtp, { receive, send });
+      if (receive) void delay(KEY_OVERLAP_MS, null, { ref: false }).then(() => srtp.forgetPreviousKeys(slot));
     }
     memory.updateStream(slot, { ...setup, isSrtp: setup.srtp !== null });
     this.#streams.set(slot, setup);

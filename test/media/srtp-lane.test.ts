@@ -15,11 +15,15 @@ const SUITES = Object.keys(SRTP_SUITES) as SrtpSuite[];
 const NAMED = SUITES.filter((suite) => suite !== 'NULL_NULL');
 
 /** Keys for the core, and what the oracle makes of them. */
-function newKeys(suite: SrtpSuite = 'AES_CM_128_HMAC_SHA1_80'): { keys: SrtpKeys; session: Session; bytes: Buffer } {
+function newKeys(
+  suite: SrtpSuite = 'AES_CM_128_HMAC_SHA1_80',
+  mkiBytes = 0,
+): { keys: SrtpKeys; session: Session; bytes: Buffer } {
   const { masterKeyBytes, masterSaltBytes } = SRTP_SUITES[suite];
   const bytes = randomBytes(masterKeyBytes + masterSaltBytes);
-  const keys = { suite, keys: [{ keyAndSalt: new Secret(bytes), mki: null }] };
-  return { keys, session: deriveSession({ suite, keyAndSalt: bytes }), bytes };
+  const mki = mkiBytes === 0 ? null : randomBytes(mkiBytes);
+  const keys = { suite, keys: [{ keyAndSalt: new Secret(bytes), mki }] };
+  return { keys, session: deriveSession({ suite, keyAndSalt: bytes, mki }), bytes };
 }
 
 class SrtpRig extends Rig {
@@ -261,6 +265,46 @@ test('RFC 3711 3.3.1: new keys do not reset the ROC', () => {
   rig.core.srtp.update(0, { receive: next.keys, send: rig.send.keys }, { receive: true, send: false });
   assert.equal(rig.rtp(protectRtp(next.session.rtp, 1, packetOf(1))), STATUS.received);
   assert.equal(rig.rtp(rig.protect(packetOf(2), 1)), UNAUTHENTICATED, 'under the old key');
+});
+
+for (const suite of ['AES_CM_128_HMAC_SHA1_32', 'AES_256_CM_HMAC_SHA1_80', 'AEAD_AES_256_GCM'] as const) {
+  for (const mkiBytes of [0, 3]) {
+    test(`RFC 4568 7.1.4: ${suite}, MKI of ${mkiBytes} octets: what is under way when keys change is taken, until they are forgotten`, () => {
+      const rig = new SrtpRig(suite);
+      const [before, after] = [newKeys(suite, mkiBytes), newKeys(suite, mkiBytes)];
+      const update = (receive: SrtpKeys) =>
+        rig.core.srtp.update(0, { receive, send: rig.send.keys }, { receive: true, send: false });
+      update(before.keys);
+      update(after.keys);
+      const seen: [keys: typeof before, seq: number][] = [
+        [before, 1],
+        [after, 2],
+        [before, 3],
+        [after, 4],
+      ];
+      for (const [{ session }, seq] of seen) {
+        const packet = packetOf(seq);
+        assert.equal(rig.rtp(protectRtp(session.rtp, 0, packet)), STATUS.received, `packet ${seq}`);
+        assert.deepEqual(Buffer.from(rig.records()[0]!.payload), packet);
+        assert.equal(rig.rtcp(protectRtcp(session.rtcp, seq, senderReport(), true)), STATUS.rtcp);
+        assert.deepEqual(Buffer.from(rig.records()[0]!.payload), senderReport());
+      }
+      assert.equal(rig.rtp(rig.protect(packetOf(5))), UNAUTHENTICATED, 'keys of two changes ago');
+      rig.core.srtp.forgetPreviousKeys(0);
+      assert.equal(rig.rtp(protectRtp(before.session.rtp, 0, packetOf(6))), UNAUTHENTICATED);
+      assert.equal(rig.rtp(protectRtp(after.session.rtp, 0, packetOf(6))), STATUS.received);
+    });
+  }
+}
+
+test('keys can be changed as often as one likes', () => {
+  const rig = new SrtpRig();
+  let keys = newKeys();
+  for (let change = 0; change < 20_000; change++) {
+    if (change % 1000 === 0) keys = newKeys();
+    rig.core.srtp.update(0, { receive: keys.keys, send: keys.keys }, { receive: true, send: true });
+  }
+  assert.equal(rig.rtp(protectRtp(keys.session.rtp, 0, packetOf(1))), STATUS.received);
 });
 
 test('keys are zeroed when a stream closes, and nowhere else in the memory', () => {
