@@ -211,9 +211,10 @@ export class Lane {
     await this.#pool.destroy();
   }
 
+  /** Is with the worker when this returns, unless the lane is being started again: what happens next comes behind it. */
   async #command(command: LaneCommand): Promise<void> {
     for (;;) {
-      await this.#up.promise;
+      if (!this.#isUp) await this.#up.promise;
       try {
         return await this.#send(command);
       } catch (error) {
@@ -306,6 +307,7 @@ export class Lane {
 
   #end(error: Error | null): void {
     if (this.#isUp) this.#up = Promise.withResolvers<void>();
+    this.#isUp = false;
     this.#up.promise.catch(() => {}); // also when nobody asks any more
     const closed = new LaneError('LANE_CLOSED', `lane ${this.id} is closed`);
     this.#up.reject(closed);

@@ -120,6 +120,8 @@ export class Calls {
       const sdp = reading.offer ? await dialog.answer(reading.offer) : await dialog.offer(reading);
       dialog.place(reading);
       if (cancelled) throw new Cancelled();
+      // Before the answer goes out: media may follow it at once, and what it is must stand before it in the journal.
+      dialog.recording.commit();
       const session = invite.accept({ body: sdpBody(sdp) });
       this.#run(dialog, session);
       answered();
@@ -172,7 +174,6 @@ export class Calls {
       return answer;
     };
     session.onEnded = (end) => this.#onEnded(session, end);
-    recording.commit();
     showRow();
     dialog.askForMissing(session);
   }

@@ -190,7 +190,7 @@ export class Client {
     });
   }
 
-  static async start(server: Server, contactParams = ['+sip.src']): Promise<Client> {
+  static async start(server: Pick<Server, 'udpPort'>, contactParams = ['+sip.src']): Promise<Client> {
     const client = new Client(server.udpPort, contactParams);
     await client.endpoint.start();
     return client;
