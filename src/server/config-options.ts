@@ -31,6 +31,7 @@ export interface OptionSpec {
 
 const SIP_ADDRESS = String.raw`^(udp|tcp|tls):(\[[0-9a-fA-F:.]+\]|[^\[\]:\s]+):\d{1,5}$`;
 const HOST_AND_PORT = String.raw`^(\[[0-9a-fA-F:.]+\]|[^\[\]:\s]+):\d{1,5}$`;
+const DNS_SERVER = String.raw`^(\[[0-9a-fA-F:.]+\](:\d{1,5})?|[0-9.]+(:\d{1,5})?|[0-9a-fA-F:.]+)$`;
 const count = (minimum: number, maximum: number) => ({ type: 'integer', minimum, maximum });
 const toggle = { type: 'boolean' };
 
@@ -120,6 +121,15 @@ export const SERVER_OPTIONS: readonly OptionSpec[] = [
     schema: { type: 'string', pattern: '^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$' },
     default: undefined,
     example: 'recorder.example.com',
+  },
+  {
+    key: 'dnsServers',
+    flag: '--dns-servers <ip[:port]>',
+    description: 'DNS servers for requests of this server (default: those of the system); may be given several times',
+    schema: { type: 'array', maxItems: 8, items: { type: 'string', pattern: DNS_SERVER } },
+    default: [],
+    list: true,
+    example: '192.0.2.53 or [2001:db8::53]:5353',
   },
   {
     key: 'http',

@@ -31,6 +31,8 @@ export interface ServerConfig {
   /** Those of SDES and the NULL suites, by name. */
   srtpSuites: string[];
   tls: TlsConfig;
+  /** Empty: those of the system. */
+  dnsServers: string[];
   http: { host: string; port: number };
   /** An IP address of this machine. */
   mediaAddress: string;
@@ -220,6 +222,7 @@ function assemble(given: Map<string, Given>): ServerConfig {
     secure: get('secure'),
     srtpSuites: get('srtpSuites'),
     tls: tlsConfig(get, sip, fail),
+    dnsServers: get<string[]>('dnsServers').map((text) => dnsServer(text, fail)),
     http: parseHostAndPort(get<string>('http'), () => fail('http', 'has a port above 65535')),
     mediaAddress: mediaAddress(get<string | undefined>('mediaAddress'), sip, fail),
     mediaPorts: parsePorts(get<string>('mediaPorts'), lanes, fail),
@@ -280,6 +283,13 @@ function tlsConfig(get: <T>(key: string) => T, sip: readonly SipListenAddress[],
   if (get('secure') === 'required' && !listens)
     throw fail('secure', 'needs a TLS listener, such as sip: tls:0.0.0.0:5061');
   return tls;
+}
+
+function dnsServer(text: string, fail: Fail): string {
+  const [host = '', port = '53'] = isIP(text) > 0 ? [text] : text.replace(/^\[|\](?=:|$)/g, '').split(/:(?=\d+$)/);
+  if (isIP(host) === 0) throw fail('dnsServers', 'must be IP addresses');
+  if (Number(port) < 1 || Number(port) > 65_535) throw fail('dnsServers', 'has a port that can not be');
+  return text;
 }
 
 function parsePorts(text: string, lanes: number, fail: Fail): { lo: number; hi: number } {

@@ -199,6 +199,7 @@ export class RecordingServer {
       supported: ['siprec', 'timer', 'replaces'],
       accept: ['application/sdp', 'application/rs-metadata+xml', 'application/rs-metadata', 'multipart/mixed'],
       advertisedHost: mediaAddress,
+      dnsServers: this.#config.dnsServers,
       tls: this.#tlsFiles.read(),
       ...(tls.host === null ? {} : { tlsHost: tls.host }),
       sessionExpiresSec,

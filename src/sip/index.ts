@@ -30,4 +30,4 @@ export {
   type SipSession,
   type SipSource,
 } from './session/index.ts';
-export type { ListenAddress, TlsSettings, TransportName } from './transport/index.ts';
+export { firstTarget, type ListenAddress, type TlsSettings, type TransportName } from './transport/index.ts';

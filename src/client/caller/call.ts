@@ -46,7 +46,8 @@ export interface CallReport {
 export interface CallContext {
   endpoint: { invite(o: InviteOptions): OutgoingInvite };
   to: string;
-  transport: TransportName;
+  /** Null where the URI decides. */
+  transport: TransportName | null;
   /** Address of this side's media. */
   address: string;
   ports: LegPorts;
@@ -61,7 +62,7 @@ export interface CallContext {
 
 interface InviteOptions {
   to: string;
-  transport: TransportName;
+  transport?: TransportName;
   from: string;
   body: { contentType: string; content: Uint8Array };
   headers?: [string, string][];
@@ -146,7 +147,7 @@ export class RecordedCall {
     const before = performance.now();
     this.invite = context.endpoint.invite({
       to: context.to,
-      transport: context.transport,
+      ...(context.transport === null ? {} : { transport: context.transport }),
       from: `"${parties[0].name}" <${parties[0].aor}>`,
       body,
       require: ['siprec'],

@@ -1,9 +1,15 @@
 // A load of calls: started at a steady rate on an absolute schedule, limited in number, reported together.
 
 import { createSocket } from 'node:dgram';
-import { lookup } from 'node:dns/promises';
 import { isIPv6 } from 'node:net';
-import { parseSipUri, SipEndpoint, type SipLog, type TlsSettings, type TransportName } from '../../sip/index.ts';
+import {
+  firstTarget,
+  parseSipUri,
+  SipEndpoint,
+  type SipLog,
+  type TlsSettings,
+  type TransportName,
+} from '../../sip/index.ts';
 import { type CallContext, type CallReport, RecordedCall } from './call.ts';
 import { sendCodec } from './codecs.ts';
 import { LegPorts, type PortRange } from './leg-socket.ts';
@@ -85,10 +91,11 @@ export async function placeCalls(options: CallerOptions): Promise<CallerReport> 
   if (codec === null) throw new CallerOptionError(`codec ${options.codec} is not one the caller can send`);
   const rate = options.rate ?? 10;
   if (!(rate > 0)) throw new CallerOptionError('the rate must be above 0');
-  const transport = /^sips:/i.test(options.to) ? 'tls' : (options.transport ?? 'udp');
+  const secure = /^sips:/i.test(options.to);
+  const transport = secure ? 'tls' : (options.transport ?? 'udp');
   // Without a certificate nobody can call us over TLS; requests of the recorder come by our connection.
   const listens = transport !== 'tls' || options.tls?.cert !== undefined;
-  const address = options.localAddress ?? (await localAddressTowards(options.to));
+  const address = options.localAddress ?? (await localAddressTowards(options.to, transport));
   const seed = options.seed ?? 1;
   const media = await openMediaSource({ ...options, codec, seed, calls: options.calls ?? 1 });
   const endpoint = new SipEndpoint({
@@ -110,7 +117,7 @@ export async function placeCalls(options: CallerOptions): Promise<CallerReport> 
     const calls = await runCalls(options, rate, {
       endpoint,
       to: options.to,
-      transport,
+      transport: secure ? null : transport,
       address,
       ports: new LegPorts(options.mediaPorts ?? DEFAULT_PORTS),
       pacer,
@@ -189,9 +196,9 @@ function percentiles(calls: readonly CallReport[]): Percentiles {
 }
 
 // The kernel's choice: a connected UDP socket has the address of the interface that its packets would leave by.
-async function localAddressTowards(to: string): Promise<string> {
-  const { host } = parseSipUri(to);
-  const { address } = await lookup(host.replace(/^\[|\]$/g, ''));
+async function localAddressTowards(to: string, transport: TransportName): Promise<string> {
+  const address = await firstTarget(to, transport);
+  if (address === null) throw new Error(`no address of ${parseSipUri(to).host} was found`);
   const socket = createSocket(isIPv6(address) ? 'udp6' : 'udp4');
   try {
     return await new Promise((resolve, reject) => {

@@ -3,8 +3,10 @@
  * unless servers are configured: then everything is asked of those.
  */
 import dns from 'node:dns';
-import type { Answer, Question } from './locating.ts';
-import { NO_ANSWER } from './locating.ts';
+import { performance } from 'node:perf_hooks';
+import type { TransportName } from './flow.ts';
+import { type Answer, NO_ANSWER, type Question, TargetList, targetsOf } from './locating.ts';
+import { nextHop } from './next-hop.ts';
 
 /** Node tells no TTL of NAPTR, SRV and the system's addresses: they are remembered for this long. */
 const UNTOLD_TTL_MS = 30_000;
@@ -113,4 +115,14 @@ export class DnsLookups {
   close(): void {
     this.#resolver.cancel();
   }
+}
+
+/** The IP address that a request to a URI would go to first (RFC 3263); null when none is found. */
+export function firstTarget(uri: string, transport: TransportName): Promise<string | null> {
+  const lookups = new DnsLookups(() => performance.now());
+  const hop = { ...nextHop(uri, null), transport };
+  const targets = new TargetList(targetsOf(hop, [transport], Math.random), (question, answer) =>
+    lookups.ask(question, answer),
+  );
+  return new Promise((resolve) => targets.next((target) => resolve(target?.address ?? null)));
 }

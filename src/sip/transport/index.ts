@@ -1,4 +1,5 @@
 /** The transport layer: the only part of the stack, beside the endpoint, that touches sockets. */
+export { firstTarget } from './dns-lookups.ts';
 export {
   type Flow,
   isReliable,

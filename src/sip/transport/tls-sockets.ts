@@ -82,6 +82,7 @@ export class TlsSockets implements StreamSockets {
         return;
       }
       this.#handshakes.succeeded(socket);
+      socket.disableRenegotiation();
       onStream(socket, shown ? sipIdentities(certificate) : []);
     });
     this.#servers.add(server);
