@@ -10,6 +10,7 @@ const PEERS: Record<string, string> = {
   sipp: 'sip-tester',
   ffmpeg: 'ffmpeg',
   tshark: 'tshark',
+  openssl: 'openssl',
   cc: 'gcc',
   '/usr/include/stdio.h': 'libc6-dev',
   '/usr/include/srtp2/srtp.h': 'libsrtp2-dev',

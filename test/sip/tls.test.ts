@@ -243,3 +243,15 @@ test('settings that can not be used are refused at the start, in words', async (
   ];
   for (const [bad, message] of cases) await assert.rejects(server({ tls: bad }), { message });
 });
+
+test('RFC 3261 26.3.2: a client that begins no handshake, or stops in it, is let go', async (context) => {
+  const { server } = rig(context);
+  const one = await server();
+  const [silent, halted] = [await connectTcp(tlsPort(one)), await connectTcp(tlsPort(one))];
+  // The first bytes of a ClientHello record that never comes.
+  halted.write(Buffer.from([0x16, 0x03, 0x01, 0x02, 0x00, 0x01]));
+  const began = performance.now();
+  assert.deepEqual(await Promise.all([reply(silent), reply(halted)]), ['', '']);
+  assert.ok(performance.now() - began < 15_000);
+  while (one.stats().handshakesFailed !== 2) await new Promise((resolve) => setImmediate(resolve));
+});
