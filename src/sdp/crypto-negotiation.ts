@@ -172,6 +172,8 @@ function parameterFault(name: string, value: unknown): string | null {
       return value === '0' ? null : 'KDR other than 0 is not supported';
     case 'WSH': // a hint on the size of the replay window, and ours is larger
       return typeof value === 'string' && /^\d{2,6}$/.test(value) && Number(value) >= 64 ? null : 'WSH below 64';
+    case 'FEC_ORDER': // FEC_SRTP is the order without a word, too, and matters to FEC alone
+      return value === 'FEC_SRTP' ? null : 'FEC_ORDER other than FEC_SRTP is not supported';
     case 'UNENCRYPTED_SRTP':
     case 'UNENCRYPTED_SRTCP':
     case 'UNAUTHENTICATED_SRTP':
