@@ -22,7 +22,10 @@ export interface NotedStream {
   /** What was to come first of all, as last negotiated; null if nothing says it. */
   preferredEncoding: string | null;
   remote: { address: string; rtpPort: number } | null;
+  /** The suite that all of it came under, as last negotiated; null when some of it may have come in the clear. */
   srtp: string | null;
+  /** It has been signalled as plain RTP, now or before. */
+  wasPlain: boolean;
   unauthenticated: number;
 }
 
@@ -92,6 +95,7 @@ export function undescribedStream(index: number): NotedStream {
     preferredEncoding: null,
     remote: null,
     srtp: null,
+    wasPlain: false,
     unauthenticated: 0,
   };
 }
@@ -143,7 +147,10 @@ function readStream(notes: RecordingNotes, note: Record<string, unknown>): void 
   const stream = notes.streams.get(index) ?? undescribedStream(index);
   stream.label = asText(note.label) ?? stream.label;
   stream.channel = asNumber(note.channel) === 0 ? 0 : asNumber(note.channel) === null ? stream.channel : 1;
-  if (note.srtp !== undefined) stream.srtp = asText(note.srtp);
+  if (note.srtp !== undefined) {
+    stream.wasPlain ||= note.srtp === null;
+    stream.srtp = stream.wasPlain ? null : asText(note.srtp);
+  }
   let preferred: string | null = null;
   for (const type of asArray(note.payloadTypes) as Array<Record<string, unknown>>) {
     const payloadType = asNumber(type?.payloadType);

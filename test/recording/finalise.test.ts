@@ -594,6 +594,23 @@ test('nothing on the wire or in the notes makes it fail', async () => {
   assert.ok(manifest.audio.durationMs < 300_000, `${manifest.audio.durationMs} ms`);
 });
 
+test('a suite is claimed only for a stream all of which came under it', async () => {
+  const suites = ['AES_CM_128_HMAC_SHA1_80', 'AEAD_AES_128_GCM'];
+  for (const [srtp, claimed] of [
+    [[suites[0]], suites[0]],
+    [[undefined, suites[0], undefined], suites[0]],
+    [suites, suites[1]],
+    [[suites[0], null], null],
+    [[null, suites[0]], null],
+    [[undefined], null],
+  ] as const) {
+    const notes = srtp.map((suite) => note({ type: 'stream', index: 0, label: 'a', channel: 0, srtp: suite }));
+    // Its packets may come before the first word on it.
+    const { recording } = await make([...START.slice(0, 1), packet(0), ...notes, packet(1), END]);
+    assert.equal(recording.streams[0]!.srtp, claimed, JSON.stringify(srtp));
+  }
+});
+
 test('made twice it is the same, byte for byte, and no temporary file stays', async () => {
   const packets = inOrder(range(0, 199).flatMap((n) => [packet(n), packet(n, { stream: 1, startMs: 1007 })]));
   const first = await make([...START, ...packets, END]);
