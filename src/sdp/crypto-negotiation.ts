@@ -68,13 +68,13 @@ export function chooseCrypto(media: MediaDescription, policy: CryptoPolicy): Cry
   return { agreed: null, fault: null, warnings: offered === 0 ? [] : [`${where}: taken in the clear${why}`] };
 }
 
-/** Decides on an answered m-line; `ours` is the m-line that we offered. */
-export function acceptCrypto(media: MediaDescription, ours: MediaDescription): CryptoDecision {
+/** Decides on an answered m-line; `ours` is the m-line that we offered. `required`: media in the clear is not taken. */
+export function acceptCrypto(media: MediaDescription, ours: MediaDescription, required = false): CryptoDecision {
   if (securityOf(media) !== securityOf(ours)) return refused(`${media.protocol} answers an offer of ${ours.protocol}`);
   const values = media.attributes('crypto');
   const offered = ours.attributes('crypto').map(parseCrypto);
   const isPlain = securityOf(media) === 'plain' && (values.length === 0 || offered.length === 0);
-  if (isPlain) return plain();
+  if (isPlain) return required ? refused('only SRTP is taken') : plain();
   if (values.length !== 1) return refused(`${values.length} a=crypto lines in the answer where one is due`);
   const { line, fault } = readLine(values[0]!);
   if (line === null) return refused(fault);

@@ -175,7 +175,8 @@ export class RecordingSession {
     for (const warning of warnings) this.recording.warn(warning);
     if (!answer) return this.#onNoAnswer();
     const ours = this.#lastSent?.media ?? [];
-    const crypto = (media: MediaDescription) => acceptCrypto(media, ours[media.index] ?? media);
+    const { required } = this.#options.crypto;
+    const crypto = (media: MediaDescription) => acceptCrypto(media, ours[media.index] ?? media, required);
     try {
       await this.#inOrder(() => this.#takeLines(planMedia(answer, { supported: isDecodable, crypto })));
     } catch (error) {

@@ -225,6 +225,10 @@ test('RFC 4568 5.1.3: an answer has exactly one line, of those that were offered
     assert.match(refused.fault ?? '', fault);
   }
   assert.deepEqual(acceptCrypto(media('RTP/AVP'), media('RTP/AVP')), { agreed: null, fault: null, warnings: [] });
+  // Best effort that was taken as SRTP may be answered in the clear, but not where SRTP is required.
+  const bestEffort = media('RTP/AVP', crypto(1, 'AEAD_AES_256_GCM'));
+  assert.deepEqual(acceptCrypto(media('RTP/AVP'), bestEffort), { agreed: null, fault: null, warnings: [] });
+  assert.equal(acceptCrypto(media('RTP/AVP'), bestEffort, true).fault, 'only SRTP is taken');
   assert.match(
     acceptCrypto(media('RTP/SAVP', crypto(1, 'AEAD_AES_256_GCM')), media('RTP/AVP')).fault ?? '',
     /answers an/,
