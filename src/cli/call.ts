@@ -53,7 +53,7 @@ export function register(program: Command): void {
     .option('--rate <cps>', 'calls started per second', '10')
     .option('--concurrency <n>', 'calls at the same time (default: no limit)')
     .option('--duration <s>', 'length of a call in seconds (default: 10, or that of the audio or capture)')
-    .option('--srtp <suite>', 'encrypt the media (not available yet)')
+    .option('--srtp <suite>', 'send SRTP, its keys in the SDP (RFC 4568): AES_CM_128_HMAC_SHA1_80, AEAD_AES_256_GCM …')
     .option('--codec <name>', CODEC_NAMES.join(', '), 'PCMU')
     .option('--audio <wav...>', 'WAV files for the two parties, or one with two channels (default: synthesised speech)')
     .option('--pcap <file...>', 'captures whose RTP is sent, one per party')
@@ -69,6 +69,9 @@ export function register(program: Command): void {
 
 async function run(flags: CallFlags, command: Command): Promise<void> {
   const options = callerOptions(flags, (message) => wrongUse(command, message));
+  if (options.srtp !== undefined && options.transport !== 'tls') {
+    process.stderr.write('warning: the SRTP keys are in the SDP, and that is sent in the clear: use --transport tls\n');
+  }
   const stop = new AbortController();
   const interrupt = () => stop.abort();
   process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
@@ -93,7 +96,6 @@ function wrongUse(command: Command, message: string): never {
 }
 
 function callerOptions(flags: CallFlags, wrong: (message: string) => never): CallerOptions {
-  if (flags.srtp !== undefined) wrong('--srtp is not available yet: media is sent as plain RTP');
   if (!/^sips?:/i.test(flags.to)) wrong(`--to must be a SIP URI such as sip:127.0.0.1:5060, not ${flags.to}`);
   const { transport, tls } = signalling(flags, wrong);
   if (flags.audio !== undefined && flags.pcap !== undefined) wrong('--audio and --pcap exclude each other');
@@ -117,6 +119,7 @@ function callerOptions(flags: CallFlags, wrong: (message: string) => never): Cal
     calls: number('--calls', flags.calls, 1, 1e7, true),
     rate: number('--rate', flags.rate, 0.001, 10000, false),
     codec: flags.codec,
+    ...(flags.srtp === undefined ? {} : { srtp: flags.srtp }),
     lossPercent: number('--loss', flags.loss, 0, 100, false),
     reorderPercent: number('--reorder', flags.reorder, 0, 100, false),
     duplicatePercent: number('--duplicate', flags.duplicate, 0, 100, false),

@@ -29,6 +29,7 @@ async function context(
     ports,
     pacer: new Pacer(),
     media: await openMediaSource({ codec: sendCodec('PCMU')!, seed: 7, durationMs: 1000, ...media }),
+    srtp: null,
     impairment,
     seed: 7,
     parties: () => [party, { aor: 'sip:b@example.com', name: 'B & C' }],

@@ -22,7 +22,8 @@ async function refused(...args: string[]): Promise<{ exitCode: number; message: 
 
 const to = ['call', '--to', 'sip:127.0.0.1:5060'];
 const wrong: [args: string[], message: RegExp][] = [
-  [[...to, '--srtp', 'AES_CM_128_HMAC_SHA1_80'], /--srtp is not available yet/],
+  [[...to, '--srtp', 'AES'], /crypto suite AES is not one the caller can offer: AES_CM_128_HMAC_SHA1_80, /],
+  [[...to, '--srtp', 'NULL_NULL'], /is not one the caller can offer/],
   [[...to, '--transport', 'sctp'], /udp, tcp or tls/],
   [['call', '--to', 'sips:127.0.0.1', '--transport', 'udp'], /over TLS only/],
   [[...to, '--tls-cert', 'cert.pem'], /--tls-cert and --tls-key belong together/],

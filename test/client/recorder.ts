@@ -1,7 +1,17 @@
 // A recorder's side for the caller's tests: UDP sinks that count by sequence number, and an endpoint that answers at once.
 
 import { createSocket, type Socket } from 'node:dgram';
-import { answerOffer } from '../../src/sdp/index.ts';
+import type { SrtpKeys, SrtpSuite } from '../../src/media/srtp.ts';
+import { SRTP_SUITES } from '../../src/media/srtp.ts';
+import {
+  answeringLine,
+  answerOffer,
+  CRYPTO_SUITES,
+  chooseCrypto,
+  formatCrypto,
+  type MediaDescription,
+} from '../../src/sdp/index.ts';
+import { Secret } from '../../src/secret.ts';
 import { readBodies } from '../../src/siprec/index.ts';
 
 /** What arrived at one port. */
@@ -50,6 +60,23 @@ export class Sink {
 export interface RecorderLeg {
   rtp: Sink;
   rtcp: Sink;
+  /** What came in the offer, and what was answered; null: plain RTP. */
+  srtp: { receive: SrtpKeys; send: SrtpKeys; answer: string } | null;
+}
+
+/** SRTP as the offer asks for it (RFC 4568), with a key of its own: the same octet throughout. */
+function agree(media: MediaDescription, octet: number): RecorderLeg['srtp'] {
+  const { agreed } = chooseCrypto(media, { suites: CRYPTO_SUITES, required: false, keysRefused: null });
+  if (agreed === null) return null;
+  const suite = agreed.suite as SrtpSuite;
+  const { masterKeyBytes, masterSaltBytes } = SRTP_SUITES[suite];
+  const keyAndSalt = new Secret(new Uint8Array(masterKeyBytes + masterSaltBytes).fill(octet));
+  const keys = (secret: Secret): SrtpKeys => ({ suite, keys: [{ keyAndSalt: secret, mki: null }] });
+  return {
+    receive: keys(agreed.line.keys[0]!.keyAndSalt),
+    send: keys(keyAndSalt),
+    answer: formatCrypto(answeringLine(agreed, keyAndSalt)),
+  };
 }
 
 export type LegAnswer = 'recvonly' | 'inactive' | 'reject';
@@ -60,6 +87,8 @@ export class FakeRecorder {
   readonly offers: string[] = [];
   readonly byes: unknown[] = [];
   readonly answers: LegAnswer[];
+  /** What becomes of a line of its answers, for answers that are wrong. */
+  mend: (line: string) => string = (line) => line;
   /** Of the newest call, for what the recorder does by itself. */
   // biome-ignore lint/suspicious/noExplicitAny: stands in for the session of the SIP stack
   session: any = null;
@@ -83,7 +112,13 @@ export class FakeRecorder {
   private async answer(body: { contentType: string; content: Uint8Array }): Promise<unknown> {
     const offer = readBodies(body.contentType, body.content).offer!;
     this.offers.push(offer.toString());
-    const legs = await Promise.all(offer.media.map(async () => ({ rtp: await Sink.open(), rtcp: await Sink.open() })));
+    const legs = await Promise.all(
+      offer.media.map(async (media, i) => ({
+        rtp: await Sink.open(),
+        rtcp: await Sink.open(),
+        srtp: agree(media, i + 1),
+      })),
+    );
     this.calls.push(legs);
     const answer = answerOffer(offer, {
       address: '127.0.0.1',
@@ -92,8 +127,9 @@ export class FakeRecorder {
       media: legs.map((leg, i) => {
         const wanted = this.answers[i] ?? 'recvonly';
         if (wanted === 'reject') return { accept: false };
-        const { payloadTypes } = { payloadTypes: [] };
-        return { accept: true, port: leg.rtp.port, rtcpPort: leg.rtcp.port, direction: wanted, payloadTypes };
+        const attributes = leg.srtp ? [`crypto:${leg.srtp.answer}`] : [];
+        const ports = { port: leg.rtp.port, rtcpPort: leg.rtcp.port };
+        return { accept: true, ...ports, direction: wanted, payloadTypes: [], attributes };
       }),
     });
     this.session = {
@@ -105,7 +141,8 @@ export class FakeRecorder {
         this.byes.push(bye);
       },
     };
-    const response = { status: 200, contentType: 'application/sdp', body: answer.toBytes() };
+    const text = answer.toString().split('\r\n').map(this.mend).join('\r\n');
+    const response = { status: 200, contentType: 'application/sdp', body: new TextEncoder().encode(text) };
     return { response, session: this.session };
   }
 }

@@ -2,6 +2,7 @@
 // the two RTP streams for as long as the call lasts, and what the recorder wants in between.
 
 import { randomUUID } from 'node:crypto';
+import type { SrtpSuite } from '../../media/srtp-suites.ts';
 import { buildOffer, type MediaDescription, parseSdp, remoteOf, type Sdp } from '../../sdp/index.ts';
 import type { OutgoingInvite, SipAnswer, SipRequest, SipSession, TransportName } from '../../sip/index.ts';
 import {
@@ -14,12 +15,14 @@ import {
 } from '../../siprec/index.ts';
 import { Impairment, type ImpairmentRates } from './impairment.ts';
 import type { SentPackets } from './ledger.ts';
+import { CryptoFault, LegCrypto } from './leg-crypto.ts';
 import type { LegPorts, LegSocket } from './leg-socket.ts';
 import type { MediaSource } from './media-source.ts';
 import { callMetadata, LABELS, metadataIds, type Party, stopMetadata } from './metadata.ts';
 import type { Pacer } from './pacer.ts';
 import { derivedSeed } from './random.ts';
 import { RtpSender } from './sender.ts';
+import type { SrtpLeg, SrtpOutlet } from './srtp-outlet.ts';
 
 /** What one stream of a call has sent. */
 export interface StreamReport {
@@ -53,6 +56,8 @@ export interface CallContext {
   ports: LegPorts;
   pacer: Pacer;
   media: MediaSource;
+  /** Null: media is sent in the clear. */
+  srtp: { suite: SrtpSuite; outlet: SrtpOutlet } | null;
   impairment: ImpairmentRates;
   seed: number;
   parties(call: number): readonly [Party, Party];
@@ -72,6 +77,9 @@ interface InviteOptions {
 interface Leg {
   label: string;
   socket: LegSocket;
+  /** What was offered; null: plain RTP. */
+  crypto: LegCrypto | null;
+  srtp: SrtpLeg | null;
   sender: RtpSender | null;
   rejected: boolean;
 }
@@ -112,12 +120,10 @@ export class RecordedCall {
   async run(): Promise<CallReport> {
     try {
       for (const label of LABELS) {
-        this.legs.push({
-          label,
-          socket: await this.context.ports.open(this.context.address),
-          sender: null,
-          rejected: false,
-        });
+        const { ports, address, srtp } = this.context;
+        const socket = await ports.open(address);
+        const crypto = srtp && new LegCrypto(srtp.suite);
+        this.legs.push({ label, socket, crypto, srtp: null, sender: null, rejected: false });
       }
       await this.setUp();
       if (this.session !== null) await this.talk(this.session);
@@ -127,6 +133,7 @@ export class RecordedCall {
       for (const leg of this.legs) {
         leg.sender?.stop();
         if (leg.sender !== null) this.context.pacer.remove(leg.sender);
+        if (leg.srtp !== null) this.endSrtp(leg.srtp);
       }
       this.report.streams = this.legs.map((leg) => streamReport(leg));
       for (const leg of this.legs) leg.socket.close();
@@ -143,7 +150,8 @@ export class RecordedCall {
   private async setUp(): Promise<void> {
     const { context } = this;
     const parties = context.parties(this.number);
-    const body = buildSiprecBody(this.offer(), this.metadata());
+    const offer = this.offer();
+    const body = buildSiprecBody(offer, this.metadata());
     const before = performance.now();
     this.invite = context.endpoint.invite({
       to: context.to,
@@ -161,11 +169,11 @@ export class RecordedCall {
     session.onReInvite = (request) => this.onOffer(request);
     const answer = readBodies(response.contentType, response.body).offer;
     if (answer === null) throw new Error('the 200 has no SDP answer');
-    this.start(answer);
+    this.start(answer, offer);
   }
 
   // One schedule for the call: both legs start together, apart by half a packet, so that they don't leave in step.
-  private start(answer: Sdp): void {
+  private start(answer: Sdp, offer: Sdp): void {
     const { context, number } = this;
     const startMs = performance.now() + 1 + ((derivedSeed(context.seed, number, 9) >>> 0) % 20);
     if (answer.media.length !== this.legs.length) {
@@ -174,7 +182,7 @@ export class RecordedCall {
     this.legs.forEach((leg, i) => {
       const media = answer.media[i];
       const target = media === undefined ? null : remoteOf(media);
-      if (media === undefined || target === null) {
+      if (media === undefined || target === null || !this.secure(leg, media, offer.media[i]!)) {
         leg.rejected = true;
         return;
       }
@@ -182,6 +190,7 @@ export class RecordedCall {
       leg.sender = new RtpSender({
         script: context.media.script(number, i),
         socket: leg.socket,
+        srtp: leg.srtp,
         impairment: new Impairment(context.impairment, derivedSeed(context.seed, number, i)),
         startMs: startMs + i * 10,
         cname: `${this.sessionUuid.slice(0, 16)}-${leg.label}`,
@@ -189,6 +198,29 @@ export class RecordedCall {
       leg.sender.hold(takesNothing(media));
       context.pacer.add(leg.sender);
     });
+  }
+
+  /** False: the answer is not for what was offered, so nothing is sent. */
+  private secure(leg: Leg, media: MediaDescription, ours: MediaDescription): boolean {
+    const { srtp } = this.context;
+    if (leg.crypto === null || srtp === null) return true;
+    try {
+      const keys = { send: leg.crypto.sendKeys, receive: leg.crypto.accept(media, ours) };
+      leg.srtp = srtp.outlet.open(leg.socket, keys);
+      return true;
+    } catch (error) {
+      if (!(error instanceof CryptoFault)) throw error;
+      this.report.error ??= `stream ${leg.label}: ${error.message}`;
+      return false;
+    }
+  }
+
+  private endSrtp(srtp: SrtpLeg): void {
+    srtp.close();
+    const { refused, unauthenticated } = srtp;
+    if (refused > 0)
+      this.report.error ??= `${refused} packets could not be sent as SRTP: their numbers go too far back`;
+    if (unauthenticated > 0) this.report.error ??= `${unauthenticated} reports of the recorder do not verify`;
   }
 
   private async talk(session: SipSession): Promise<void> {
@@ -220,6 +252,7 @@ export class RecordedCall {
         label: leg.label,
         payloadTypes: this.context.media.payloadTypes(i),
         ptime: 20,
+        ...(leg.crypto === null ? {} : { protocol: 'RTP/SAVP', attributes: [leg.crypto.attribute] }),
       })),
     });
   }
@@ -246,7 +279,7 @@ export class RecordedCall {
       return { status: 200 };
     }
     const offered = readBodies(request.contentType, request.body).offer;
-    if (offered === null) return { status: 488 };
+    if (offered === null || !this.followCrypto(offered)) return { status: 488 };
     this.follow(offered);
     const answer = this.offer().toString().split('\r\n');
     let mLine = -1;
@@ -257,6 +290,26 @@ export class RecordedCall {
       return inactive ? 'a=inactive' : line;
     });
     return { status: 200, body: { contentType: 'application/sdp', content: parseSdp(lines.join('\r\n')).toBytes() } };
+  }
+
+  /** False: a stream that is SRTP is offered otherwise. */
+  private followCrypto(description: Sdp): boolean {
+    try {
+      const chosen = this.legs.flatMap(({ crypto, srtp }, i) => {
+        const media = description.media[i];
+        return crypto === null || media === undefined || media.port === 0
+          ? []
+          : [{ crypto, srtp, theirs: crypto.choose(media) }];
+      });
+      for (const { crypto, srtp, theirs } of chosen) {
+        const keys = crypto.follow(theirs);
+        srtp?.receiveWith(keys);
+      }
+      return true;
+    } catch (error) {
+      if (!(error instanceof CryptoFault)) throw error;
+      return false;
+    }
   }
 
   private follow(description: Sdp): void {

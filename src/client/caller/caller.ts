@@ -2,6 +2,8 @@
 
 import { createSocket } from 'node:dgram';
 import { isIPv6 } from 'node:net';
+import { isSrtpSuite, type SrtpSuite } from '../../media/srtp-suites.ts';
+import { CRYPTO_SUITES } from '../../sdp/index.ts';
 import {
   firstTarget,
   parseSipUri,
@@ -16,6 +18,7 @@ import { LegPorts, type PortRange } from './leg-socket.ts';
 import { openMediaSource } from './media-source.ts';
 import type { Party } from './metadata.ts';
 import { Pacer, type PacingStats } from './pacer.ts';
+import { SrtpOutlet } from './srtp-outlet.ts';
 
 /** A run of calls. Only `to` is needed. */
 export interface CallerOptions {
@@ -35,6 +38,8 @@ export interface CallerOptions {
   durationMs?: number;
   /** PCMU (default), PCMA, L16 or L16/16000. */
   codec?: string;
+  /** Crypto suite that the media is protected with, with fresh keys for each stream; in the clear when left out. */
+  srtp?: string;
   /** WAV files, one per party or one with two channels; synthesised speech when left out. */
   audio?: readonly string[];
   /** Captures whose RTP is sent, one per party. */
@@ -89,6 +94,7 @@ const DEFAULT_PORTS: PortRange = { lo: 36000, hi: 49999 };
 export async function placeCalls(options: CallerOptions): Promise<CallerReport> {
   const codec = sendCodec(options.codec ?? 'PCMU');
   if (codec === null) throw new CallerOptionError(`codec ${options.codec} is not one the caller can send`);
+  const suite = options.srtp === undefined ? null : offeredSuite(options.srtp);
   const rate = options.rate ?? 10;
   if (!(rate > 0)) throw new CallerOptionError('the rate must be above 0');
   const secure = /^sips:/i.test(options.to);
@@ -113,6 +119,8 @@ export async function placeCalls(options: CallerOptions): Promise<CallerReport> 
   });
   await endpoint.start();
   const pacer = new Pacer();
+  const srtp = suite && { suite, outlet: new SrtpOutlet() };
+  if (srtp) pacer.onFired = () => srtp.outlet.flush();
   try {
     const calls = await runCalls(options, rate, {
       endpoint,
@@ -122,6 +130,7 @@ export async function placeCalls(options: CallerOptions): Promise<CallerReport> 
       ports: new LegPorts(options.mediaPorts ?? DEFAULT_PORTS),
       pacer,
       media,
+      srtp,
       seed,
       impairment: {
         lossPercent: options.lossPercent ?? 0,
@@ -135,6 +144,12 @@ export async function placeCalls(options: CallerOptions): Promise<CallerReport> 
   } finally {
     await endpoint.close();
   }
+}
+
+function offeredSuite(name: string): SrtpSuite {
+  const suite = name.toUpperCase();
+  if (CRYPTO_SUITES.includes(suite) && isSrtpSuite(suite)) return suite;
+  throw new CallerOptionError(`crypto suite ${name} is not one the caller can offer: ${CRYPTO_SUITES.join(', ')}`);
 }
 
 function numberedParties(call: number): readonly [Party, Party] {

@@ -85,6 +85,8 @@ export class LegSocket {
   refusedPackets = 0;
   /** Receiver reports and other RTCP that came back. */
   rtcpReceived = 0;
+  /** Whether a packet at the RTCP port is one. */
+  onRtcp: (packet: Uint8Array) => boolean = () => true;
   private target: MediaTarget | null = null;
   private closed = false;
   private readonly rtp: Socket;
@@ -98,8 +100,8 @@ export class LegSocket {
     const ignore = () => {};
     rtp.on('error', ignore);
     rtcp.on('error', ignore);
-    rtcp.on('message', () => {
-      this.rtcpReceived++;
+    rtcp.on('message', (packet) => {
+      if (this.onRtcp(packet)) this.rtcpReceived++;
     });
   }
 

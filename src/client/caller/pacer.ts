@@ -23,6 +23,8 @@ export interface PacingStats {
 const LATE_BOUNDS_MS = [1, 2, 5, 10, 20, 50];
 
 export class Pacer {
+  /** Called when the packets of one turn have been fired, before others get theirs. */
+  onFired: () => void = () => {};
   readonly stats: PacingStats = { packets: 0, maxLateMs: 0, lateHistogram: LATE_BOUNDS_MS.map(() => 0).concat(0) };
   private readonly heap: PacedSender[] = [];
   private timer: NodeJS.Timeout | null = null;
@@ -60,6 +62,7 @@ export class Pacer {
       else this.remove(sender);
       if ((sent & 15) === 15) now = performance.now();
     }
+    this.onFired();
     this.running = false;
     this.arm();
   };

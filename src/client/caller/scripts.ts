@@ -94,6 +94,7 @@ export class ReplayScript implements PacketScript {
   readonly ssrc: number;
   readonly clockRate: number;
   private readonly captured: CapturedRtp;
+  readonly repeated: ReadonlySet<number>;
   private readonly extSeqs: number[] = [];
 
   constructor(captured: CapturedRtp, clockRate: number) {
@@ -108,6 +109,8 @@ export class ReplayScript implements PacketScript {
       this.extSeqs.push(extSeq);
       highest = Math.max(highest, extSeq);
     }
+    const once = new Set<number>();
+    this.repeated = new Set(this.extSeqs.filter((extSeq) => once.size === once.add(extSeq).size));
   }
 
   offsetMs(index: number): number {

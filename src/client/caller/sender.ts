@@ -8,6 +8,7 @@ import { SentLedger, type SentPackets } from './ledger.ts';
 import type { LegSocket } from './leg-socket.ts';
 import type { PacedSender } from './pacer.ts';
 import { buildSenderReport } from './rtcp.ts';
+import type { SrtpLeg } from './srtp-outlet.ts';
 
 /** The packets of a stream, in the order and at the times in which they would be sent without impairment. */
 export interface PacketScript {
@@ -24,6 +25,8 @@ export interface PacketScript {
   packet(index: number, marker: boolean): Uint8Array;
   /** The packet is not sent because the stream is held: later ones move up, so that no sequence number is missing. */
   skip(index: number): void;
+  /** Numbers that several packets have: copies that the capture has. */
+  readonly repeated?: ReadonlySet<number>;
   /** The network still uses the packet given last: the script must not write to that buffer again. */
   retire(index: number): void;
 }
@@ -31,6 +34,8 @@ export interface PacketScript {
 export interface SenderOptions {
   script: PacketScript;
   socket: LegSocket;
+  /** Null: packets leave in the clear. */
+  srtp: SrtpLeg | null;
   impairment: Impairment;
   /** Start of the schedule, on the clock of performance.now(). */
   startMs: number;
@@ -49,6 +54,7 @@ export class RtpSender implements PacedSender {
   private resolveFinished: () => void = () => {};
   private readonly script: PacketScript;
   private readonly socket: LegSocket;
+  private readonly srtp: SrtpLeg | null;
   private readonly impairment: Impairment;
   private readonly startMs: number;
   private readonly cname: string;
@@ -68,6 +74,9 @@ export class RtpSender implements PacedSender {
   constructor(options: SenderOptions) {
     this.script = options.script;
     this.socket = options.socket;
+    this.srtp = options.srtp;
+    this.srtp?.expectAgain(options.script.repeated ?? new Set());
+    if (this.srtp) this.srtp.onLeft = (extSeq) => this.ledger.add(extSeq);
     this.impairment = options.impairment;
     this.startMs = options.startMs;
     this.cname = options.cname;
@@ -137,11 +146,15 @@ export class RtpSender implements PacedSender {
     const packet = script.packet(index, this.talkspurt);
     this.talkspurt = false;
     const extSeq = script.extSeq(index);
-    for (let copies = (fate & DUPLICATE) !== 0 ? 2 : 1; copies > 0; copies--) {
-      if (!this.socket.send(packet)) script.retire(index);
-      ledger.add(extSeq);
-      this.transmissions++;
-      this.octets += packet.length - 12;
+    const copies = (fate & DUPLICATE) !== 0 ? 2 : 1;
+    this.transmissions += copies;
+    this.octets += copies * (packet.length - 12);
+    if (this.srtp) this.srtp.send(packet, extSeq, copies);
+    else {
+      for (let n = 0; n < copies; n++) {
+        if (!this.socket.send(packet)) script.retire(index);
+        ledger.add(extSeq);
+      }
     }
     this.lastTimestamp = script.timestamp(index);
     this.lastDueMs = this.startMs + script.offsetMs(index);
@@ -149,7 +162,12 @@ export class RtpSender implements PacedSender {
 
   private report(nowMs: number): void {
     while (this.reportDueMs <= nowMs) this.reportDueMs += REPORT_INTERVAL_MS;
-    this.socket.sendRtcp(this.senderReport(nowMs, false));
+    this.sendRtcp(this.senderReport(nowMs, false));
+  }
+
+  private sendRtcp(packet: Uint8Array): void {
+    if (this.srtp) this.srtp.sendRtcp(packet);
+    else this.socket.sendRtcp(packet);
   }
 
   // The report's RTP time belongs to the schedule, not to the moment at which a late packet left.
@@ -171,7 +189,7 @@ export class RtpSender implements PacedSender {
   private end(nowMs: number): void {
     this.done = true;
     this.releaseDelayed();
-    if (this.transmissions > 0) this.socket.sendRtcp(this.senderReport(nowMs, true));
+    if (this.transmissions > 0) this.sendRtcp(this.senderReport(nowMs, true));
     this.resolveFinished();
   }
 }
