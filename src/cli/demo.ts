@@ -19,8 +19,8 @@ import { untilSignal } from './signals.ts';
 const CALL_MS = 6_000;
 const FINALISED_WITHIN_MS = 60_000;
 const CONVERSATIONS = [
-  { transport: 'udp', scheme: 'sip', what: 'SIPREC over UDP' },
-  { transport: 'tls', scheme: 'sips', what: 'SIPREC over TLS' },
+  { transport: 'udp', scheme: 'sip', srtp: null, what: 'SIPREC over UDP, RTP' },
+  { transport: 'tls', scheme: 'sips', srtp: 'AES_CM_128_HMAC_SHA1_80', what: 'SIPREC over TLS, SRTP' },
 ] as const;
 /** Names under which the demonstration's server can be called on this machine. */
 const LOOPBACK_NAMES = ['localhost', '127.0.0.1', '::1'];
@@ -40,10 +40,11 @@ async function recordingOf(server: RecordingServer, callId: string): Promise<Rec
 
 function describe(server: RecordingServer, recording: Recording): void {
   say(`  ${recording.id}  ${recording.state}, ${((recording.durationMs ?? 0) / 1000).toFixed(1)} s`);
-  for (const { label, channel, codec, packets } of recording.streams) {
-    const { expected, received, lost, dropped, paused } = packets;
+  for (const { label, channel, codec, srtp, packets } of recording.streams) {
+    const { expected, received, lost, dropped, paused, unauthenticated } = packets;
     const sum = `${expected} expected = ${received} received + ${lost} lost + ${dropped} dropped + ${paused} paused`;
     say(`    channel ${channel} (label ${label}, ${codec}): ${sum}`);
+    if (srtp) say(`      ${srtp}, ${unauthenticated} unauthenticated`);
   }
   for (const { aor, name, channel } of recording.participants) say(`    ${name ?? aor} on channel ${channel}`);
   for (const warning of recording.warnings) say(`    warning: ${warning}`);
@@ -51,11 +52,12 @@ function describe(server: RecordingServer, recording: Recording): void {
   say(`    ${server.recordingFolder(recording.id)}/manifest.json`);
 }
 
-function isWhole(recording: Recording | null): boolean {
+function isWhole(recording: Recording | null, suite: string | null): boolean {
   return (
     recording?.state === 'complete' &&
     recording.streams.length === 2 &&
-    recording.streams.every(({ packets }) => packets.received > 0 && packets.received === packets.expected)
+    recording.streams.every(({ packets }) => packets.received > 0 && packets.received === packets.expected) &&
+    recording.streams.every(({ srtp, packets }) => srtp === suite && packets.unauthenticated === 0)
   );
 }
 
@@ -63,19 +65,20 @@ function isWhole(recording: Recording | null): boolean {
 async function recordConversations(server: RecordingServer, config: ServerConfig): Promise<boolean> {
   const tls = new TlsFiles({ ...config.tls, cert: null, key: null }).read();
   let whole = true;
-  for (const [i, { transport, scheme, what }] of CONVERSATIONS.entries()) {
+  for (const [i, { transport, scheme, srtp, what }] of CONVERSATIONS.entries()) {
     const at = server.sipAddresses.find((address) => address.transport === transport);
     if (!at) throw new Error(`the demonstration needs SIP over ${transport}: add --sip ${transport}:127.0.0.1:5062`);
     const name = transport === 'tls' ? config.tls.host : null;
     const host = name ?? (at.host === '0.0.0.0' || at.host === '::' ? '127.0.0.1' : at.host);
     say(`\n${what}: a conversation of ${CALL_MS / 1000} s`);
     const to = `${scheme}:${host.includes(':') ? `[${host}]` : host}:${at.port}`;
-    const { calls } = await placeCalls({ to, transport, tls, durationMs: CALL_MS, seed: i + 1 });
+    const options = { to, transport, tls, durationMs: CALL_MS, seed: i + 1, ...(srtp === null ? {} : { srtp }) };
+    const { calls } = await placeCalls(options);
     const call = calls[0]!;
     const recording = call.status === 200 ? await recordingOf(server, call.callId) : null;
     if (recording) describe(server, recording);
     else say(`  not recorded: ${call.error ?? `answered ${call.status}`}`);
-    whole &&= isWhole(recording);
+    whole &&= isWhole(recording, srtp);
   }
   return whole;
 }

@@ -4,6 +4,7 @@ import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { placeCalls } from '../../src/client/caller/index.ts';
 import type { Recording } from '../../src/store/recording.ts';
+import { assertEqualsReport } from './certificate-report.ts';
 import {
   completeRecordings,
   newDataFolder,
@@ -15,10 +16,6 @@ import {
 } from './recorder.ts';
 
 const COMMAND = path.resolve(import.meta.dirname, '../../bin/doubletrack.mjs');
-
-function assertSums(recording: Recording): void {
-  for (const { packets: p } of recording.streams) assert.equal(p.expected, p.received + p.lost + p.dropped + p.paused);
-}
 
 let recorder: Recorder;
 const data = newDataFolder();
@@ -41,21 +38,7 @@ test('20 calls with loss, reordering and duplicates: every certificate equals th
   });
   const recordings = new Map((await completeRecordings(recorder, 20)).map((one) => [one.sipCallId, one]));
   for (const call of calls) {
-    const recording = recordings.get(call.callId)!;
-    assertSums(recording);
-    for (const { label, ssrc, packets: sent } of call.streams) {
-      const stream = recording.streams.find((one) => one.label === label)!;
-      assert.deepEqual(stream.ssrcs, [ssrc]);
-      const { expected, received, lost, dropped, duplicate } = stream.packets;
-      const mine = { expected, received, lost, dropped, duplicate };
-      assert.deepEqual(mine, {
-        expected: sent.sent + sent.withheld,
-        received: sent.sent,
-        lost: sent.withheld,
-        dropped: 0,
-        duplicate: sent.duplicated,
-      });
-    }
+    assertEqualsReport(recordings.get(call.callId)!, call);
   }
   assert.ok(calls.some((call) => call.streams.some(({ packets }) => packets.withheld > 0 && packets.duplicated > 0)));
 });

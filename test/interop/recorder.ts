@@ -16,6 +16,8 @@ export interface Recorder {
   http: string;
   udpPort: number;
   tcpPort: number;
+  /** When it was told to listen there first of all else. */
+  tlsPort: number | undefined;
   process: ChildProcess;
   /** All log lines so far. */
   log: Record<string, unknown>[];
@@ -45,7 +47,8 @@ export async function startRecorder(data: string, args: string[] = [], abort?: A
   });
   const entry = await within(STARTS_WITHIN_MS, 'the recorder to start', started);
   const ports = (entry.sip as string[]).map((address) => Number(address.split(':').at(-1)));
-  return { data, http: String(entry.http), udpPort: ports[0]!, tcpPort: ports[1]!, process: child, log };
+  const [udpPort, tcpPort, tlsPort] = ports as [number, number, number | undefined];
+  return { data, http: String(entry.http), udpPort, tcpPort, tlsPort, process: child, log };
 }
 
 /** Drains; resolves with the exit code. */
