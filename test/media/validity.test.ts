@@ -65,7 +65,7 @@ test('RFC 3550 A.1: version, padding and lengths that cannot be', () => {
     rtp({ first: 0x8f, payload: Buffer.alloc(59) }),
     rtp({ first: 0x90, payload: Buffer.from('bede0001', 'hex') }),
     Buffer.alloc(0),
-    Buffer.alloc(16385, 0x80),
+    Buffer.alloc(MAX_DATAGRAM_BYTES + 1, 0x80),
     Buffer.alloc(65_507, 0x80),
   ];
   for (const packet of bad) assert.equal(rig.rtp(packet), STATUS.invalid);
