@@ -52,6 +52,8 @@ interface RecordedLine {
   channel: number;
   /** Null: plain RTP. */
   crypto: StreamCrypto | null;
+  /** False while an offer of ours waits for the answer. */
+  isAgreed: boolean;
 }
 
 const DECODABLE = new Set(['PCMU', 'PCMA', 'L16']);
@@ -177,18 +179,19 @@ export class RecordingSession {
     const ours = this.#lastSent?.media ?? [];
     const { required } = this.#options.crypto;
     const crypto = (media: MediaDescription) => acceptCrypto(media, ours[media.index] ?? media, required);
+    const plan = planMedia(answer, { supported: isDecodable, crypto });
     try {
-      await this.#inOrder(() => this.#takeLines(planMedia(answer, { supported: isDecodable, crypto })));
+      await this.#inOrder(() => this.#takeLines(plan));
     } catch (error) {
       if (!(error instanceof SessionOver)) throw error;
     }
     if (metadata) this.recording.applyMetadata(metadata);
     else this.recording.placeParticipants();
-    return this.#lines.size > 0;
+    return this.#lines.size > 0 || !plan.some((line) => line.isSecurityFault);
   }
 
   #onNoAnswer(): boolean {
-    const needsKeys = [...this.#lines.values()].some((line) => line.crypto !== null);
+    const needsKeys = [...this.#lines.values()].some((line) => line.crypto !== null && !line.isAgreed);
     if (needsKeys) this.recording.warn('the ACK brought no answer, and so no SRTP keys');
     else this.recording.warn('the ACK brought no answer: media is taken from whoever sends first');
     return !needsKeys;
@@ -273,9 +276,7 @@ export class RecordingSession {
   async #takeLine(line: PlannedMedia): Promise<AnsweredMedia> {
     const known = this.#lines.get(line.index);
     if (line.action === 'reject') {
-      if (known) await this.#dropLine(line.index);
-      if (line.reason && (!known || line.isSecurityFault))
-        this.recording.warn(`m-line ${line.index + 1} is not recorded: ${line.reason}`);
+      await this.#rejectLine(line, known);
       return { accept: false };
     }
     for (const warning of line.warnings) this.recording.warn(warning);
@@ -289,10 +290,20 @@ export class RecordingSession {
     }
     const recorded = known ?? (await this.#recordIfRoom(line.index, offer, crypto, now));
     if (!recorded) return { accept: false };
+    recorded.isAgreed = true;
     const direction = line.held ? ('inactive' as const) : ('recvonly' as const);
     const { rtpPort: port, rtcpPort } = recorded;
     const attributes = crypto === null ? [] : [`crypto:${formatCrypto(crypto.own)}`];
     return { accept: true, port, rtcpPort, direction, payloadTypes: line.payloadTypes, attributes };
+  }
+
+  async #rejectLine({ index, reason, isSecurityFault }: PlannedMedia, known: RecordedLine | undefined): Promise<void> {
+    // What was agreed goes on when a change of it has come to nothing.
+    if (known && isSecurityFault && known.isAgreed) {
+      return this.recording.warn(`m-line ${index + 1} is recorded as before: ${reason}`);
+    }
+    if (reason && (!known || isSecurityFault)) this.recording.warn(`m-line ${index + 1} is not recorded: ${reason}`);
+    if (known) await this.#dropLine(index);
   }
 
   #warnOfKeys({ index }: PlannedMedia, crypto: StreamCrypto | null, known: RecordedLine | undefined): void {
@@ -329,7 +340,7 @@ export class RecordingSession {
   async #record(index: number, offer: StreamOffer, crypto: StreamCrypto | null, now: number): Promise<RecordedLine> {
     const media = await this.recording.addStream(offer, now);
     const { index: streamIndex, rtpPort, rtcpPort, channel } = media;
-    const recorded = { streamIndex, rtpPort, rtcpPort, channel, crypto };
+    const recorded = { streamIndex, rtpPort, rtcpPort, channel, crypto, isAgreed: false };
     this.#lines.set(index, recorded);
     return recorded;
   }

@@ -71,6 +71,8 @@ export class Leg {
   readonly ssrc: number;
   readonly socket: Socket;
   sequence = 1000;
+  /** What becomes of each packet before it is sent; SRTP. */
+  protect: (packet: Buffer) => Uint8Array = (packet) => packet;
 
   private constructor(socket: Socket, ssrc: number) {
     this.socket = socket;
@@ -98,7 +100,7 @@ export class Leg {
       packet.writeUInt32BE(this.sequence * 160, 4);
       packet.writeUInt32BE(this.ssrc, 8);
       this.sequence++;
-      this.socket.send(packet, toPort, '127.0.0.1');
+      this.socket.send(this.protect(packet), toPort, '127.0.0.1');
     }
   }
 
@@ -116,6 +118,8 @@ export interface Line {
   address?: string;
   kind?: string;
   protocol?: string;
+  /** Further a= lines, without `a=`. */
+  attributes?: string[];
 }
 
 let sdpSession = 1;
@@ -128,6 +132,7 @@ export function sdpText(lines: Line[], address = '127.0.0.1'): string {
     out.push(`m=${line.kind ?? 'audio'} ${line.port} ${line.protocol ?? 'RTP/AVP'} ${numbers}`);
     if (line.address) out.push(`c=IN IP4 ${line.address}`);
     for (const format of formats) out.push(`a=rtpmap:${format}`);
+    for (const attribute of line.attributes ?? []) out.push(`a=${attribute}`);
     out.push(`a=${line.direction ?? 'sendonly'}`);
     if (line.label) out.push(`a=label:${line.label}`);
   }
