@@ -6,7 +6,7 @@ import { Piscina } from 'piscina';
 import * as layout from '../../assembly/layout.ts';
 import { KIND_RTP } from '../../src/journal/format.ts';
 import type { StreamMedia } from '../../src/media/index.ts';
-import { Secret } from '../../src/secret.ts';
+import { Secret, Srtp, type SrtpKeys } from '../../src/media/srtp.ts';
 import { notesOf, PCMU, Sender, TestEngine, until } from './loopback.ts';
 import { rtp } from './rig.ts';
 import { deriveSession, protectRtp } from './srtp/oracle.ts';
@@ -65,6 +65,7 @@ for (const [how, kill] of DEATHS) {
       await sendUntilReceived(tested, sender, media, 10 * death);
       await sendUntilReceived(tested, sender, media, 10 * death + 1);
     }
+    assert.equal(recording.counters()[0]!.received, 5, 'of all its lives');
     await recording.close();
     const told = tested.journal().get(recording.id)!;
     const packets = told.filter(({ kind }) => kind === KIND_RTP);
@@ -129,6 +130,29 @@ test('SRTP goes on under its keys after a restart, at the ROC where it was', asy
     packets.map(({ payload }) => Buffer.from(payload)),
     [1, 2, 3].map((seq) => rtp({ seq, timestamp: seq * 160 })),
   );
+  sender.close();
+  await tested.close();
+});
+
+test('what failed authentication before a restart still counts when the stream closes', async () => {
+  const tested = await TestEngine.start();
+  const sender = await Sender.open();
+  const recording = await tested.engine.openRecording(randomUUID());
+  const keyAndSalt = new Secret(Buffer.alloc(30, 7));
+  const keys: SrtpKeys = { suite: 'AES_CM_128_HMAC_SHA1_80', keys: [{ keyAndSalt, mki: null }] };
+  const media = await recording.addStream({ ...STREAM, remote: sender.remote, srtp: { receive: keys, send: keys } });
+  const genuine = new Srtp().openSender(keys);
+  const total = () => tested.engine.stats().lanes[0]!.packets;
+  for (let life = 1; life <= 3; life++) {
+    sender.send(rtp({ seq: 100 }), media);
+    sender.send(genuine.rtp(rtp({ seq: life, timestamp: life * 160 })), media);
+    await until(() => total().unauthenticated === life && total().received === life, `the packets of life ${life}`);
+    if (life < 3) await terminate();
+    await until(() => restarts(tested) === Math.min(life, 2), 'the restart');
+  }
+  const { received, unauthenticated } = await recording.removeStream(media.index);
+  assert.deepEqual({ received, unauthenticated }, { received: 3, unauthenticated: 3 });
+  await recording.close();
   sender.close();
   await tested.close();
 });

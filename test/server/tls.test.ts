@@ -7,7 +7,19 @@ import tls from 'node:tls';
 import { issue, makeAuthority } from '../../src/certificates/certificate.ts';
 import { placeCalls } from '../../src/client/caller/index.ts';
 import { SipEndpoint, SipFailure } from '../../src/sip/index.ts';
-import { finished, newFolder, OFFER, type Server, startServer, stopServer, undoing, until } from './rig.ts';
+import {
+  finished,
+  newFolder,
+  OFFER,
+  type Server,
+  sdpOnly,
+  sdpText,
+  startServer,
+  stopServer,
+  undoing,
+  until,
+} from './rig.ts';
+import { clientCrypto } from './srtp-rig.ts';
 
 const AUTHORITY = makeAuthority('authority of the tests');
 const NAMES = ['127.0.0.1', 'localhost'];
@@ -98,7 +110,10 @@ test('RFC 5630 5.2: secure: required refuses what does not come over TLS with 48
     return true;
   });
   const safe = await client(t, 'tls');
-  const { session } = await safe.invite({ to: `sips:localhost:${port}`, body: BODY, require: ['siprec'] }).answered;
+  const crypto = clientCrypto('AES_CM_128_HMAC_SHA1_80');
+  const line = { port: 30_000, label: '1', protocol: 'RTP/SAVP', attributes: [crypto.attribute] };
+  const body = sdpOnly(sdpText([line]));
+  const { session } = await safe.invite({ to: `sips:localhost:${port}`, body, require: ['siprec'] }).answered;
   await session.bye();
 });
 
