@@ -221,9 +221,10 @@ export class RecordingMedia {
   /** A new source or other payload types for a stream that goes on, on the same ports. */
   async updateStream(index: number, options: Omit<StreamOptions, 'channel'>): Promise<void> {
     const stream = this.#stream(index);
-    const { rtpPort } = stream.setup;
-    stream.setup = { ...this.#setup(index, { ...options, channel: 0 }, rtpPort), ownSsrc: stream.setup.ownSsrc };
-    await this.#lane.updateStream(stream.slot, stream.setup);
+    const { rtpPort, ownSsrc } = stream.setup;
+    const setup = { ...this.#setup(index, { ...options, channel: 0 }, rtpPort), ownSsrc };
+    await this.#lane.updateStream(stream.slot, setup);
+    stream.setup = setup;
   }
 
   /** Resolves to what the stream has counted to its end. */

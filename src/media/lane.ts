@@ -177,8 +177,15 @@ export class Lane {
   }
 
   async updateStream(slot: number, setup: StreamSetup): Promise<void> {
+    const before = this.#streams.get(slot);
     this.#streams.set(slot, setup);
-    await this.#command({ do: 'update-stream', slot, setup: toWire(setup) });
+    try {
+      await this.#command({ do: 'update-stream', slot, setup: toWire(setup) });
+    } catch (error) {
+      // Refused, it is as it was, after a restart too.
+      if (before && this.#streams.has(slot)) this.#streams.set(slot, before);
+      throw error;
+    }
   }
 
   /** Resolves to all that it has counted. */

@@ -1,6 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { answerOffer, parseSdp, type Sdp, SdpError } from '../../src/sdp/index.ts';
+import {
+  answerOffer,
+  CRYPTO_SUITES,
+  chooseCrypto,
+  NULL_SUITES,
+  parseSdp,
+  type Sdp,
+  SdpError,
+} from '../../src/sdp/index.ts';
 import { cpuMs, mutate, randomNumbers } from './mutation.ts';
 
 const OFFER = Buffer.from(
@@ -21,12 +29,16 @@ const OFFER = Buffer.from(
     'a=label:1',
     'm=audio 54402/2 RTP/SAVP 8',
     'c=IN IP6 2001:db8::2',
+    'a=crypto:1 AEAD_AES_128_GCM inline:QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVphYg== WSH=64',
+    'a=crypto:2 AES_CM_128_HMAC_SHA1_80 inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz|2^20|1:4 UNENCRYPTED_SRTCP',
     'a=inactive',
     'a=rtcp-mux',
     'a=label:2',
     '',
   ].join('\r\n'),
 );
+
+const POLICY = { suites: [...CRYPTO_SUITES, ...NULL_SUITES], required: false, keysRefused: null };
 
 /** Reads; anything but a description or an SdpError is a fault. What was read comes out unchanged and can be answered. */
 function check(bytes: Uint8Array): void {
@@ -38,7 +50,11 @@ function check(bytes: Uint8Array): void {
     return;
   }
   assert.ok(Buffer.from(bytes).equals(parsed.toBytes()));
-  for (const media of parsed.media) assert.ok(media.port <= 65_535 && media.rtpmaps.length <= 64);
+  for (const media of parsed.media) {
+    assert.ok(media.port <= 65_535 && media.rtpmaps.length <= 64);
+    const { agreed, fault } = chooseCrypto(media, POLICY);
+    assert.ok(agreed === null || fault === null);
+  }
   answerOffer(parsed, {
     address: '198.51.100.1',
     sessionId: '1',
@@ -72,6 +88,8 @@ test('SDP bombs are read or refused in bounded time', () => {
     `v=0\r\nm=audio 1 RTP/AVP 0\r\n${'a=fmtp:0 x\r\n'.repeat(1_000)}`,
     `v=0\r\nc=IN IP6 ${':'.repeat(8_000)}\r\nm=audio 1 RTP/AVP 0\r\n`,
     `${' '.repeat(60_000)}v=0`,
+    `v=0\r\nm=audio 1 RTP/SAVP 0\r\n${'a=crypto:1 X inline:AAAA\r\n'.repeat(1_000)}`,
+    `v=0\r\nm=audio 1 RTP/SAVP 0\r\n${`a=crypto:1 AEAD_AES_128_GCM inline:${'A'.repeat(8_000)}|${'9'.repeat(90)}:4\r\n`.repeat(7)}`,
     `v=0\r\n${Array.from({ length: 16 }, () => `m=audio 1 RTP/AVP ${Array.from({ length: 64 }, (_, i) => i + 63).join(' ')}\r\n`).join('')}`,
   ].map((text) => Buffer.from(text));
   for (const bomb of bombs) check(bomb);
