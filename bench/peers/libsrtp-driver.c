@@ -8,8 +8,9 @@
  *   roc ID SSRC ROC                                    sets the ROC of a stream, which the session must have been opened for
  *   rtp ID PACKET, rtcp ID PACKET                      protects (out) or unprotects (in); the answer is the packet
  *   close ID
- *   time ID SESSIONS BYTES COUNT SLOT                  COUNT slots of SLOT octets follow, the first BYTES of each an RTP packet, for the
- *                                                      sessions from ID on in turn; the answer is "NANOSECONDS BYTES", then all slots
+ *   time ID SESSIONS FIRST BYTES COUNT SLOT            COUNT slots of SLOT octets follow, the first BYTES of each an RTP packet, for
+ *                                                      SESSIONS sessions from ID on in turn, beginning with the one FIRST further on;
+ *                                                      the answer is "BYTES NS NS …" (of each run of 256), then all slots
  */
 #define _POSIX_C_SOURCE 200809L
 #include <srtp2/srtp.h>
@@ -21,7 +22,8 @@
 
 #define MAX_SESSIONS 4096
 #define MAX_PACKET_BYTES 16384
-#define ROOM_PACKETS 256
+#define RUN_PACKETS 256
+#define MAX_RUNS 64
 
 typedef struct {
     srtp_t srtp;
@@ -143,10 +145,10 @@ static long long ns_between(const struct timespec *from, const struct timespec *
 }
 
 /* RTP packets only, without MKI: what is timed is the call that everybody makes. */
-static int convert_all(session_t *first, int sessions, int from, int count, uint8_t *slots, int slot, int bytes) {
+static int convert_all(session_t *sessions, int count_sessions, int first, uint8_t *slots, int bytes, int count, int slot) {
     int length = bytes, failed = 0;
     for (int i = 0; i < count; i++) {
-        session_t *session = &first[(from + i) % sessions];
+        session_t *session = &sessions[(first + i) % count_sessions];
         uint8_t *packet = slots + (size_t)i * (size_t)slot;
         length = bytes;
         failed |= session->is_sender ? srtp_protect(session->srtp, packet, &length) : srtp_unprotect(session->srtp, packet, &length);
@@ -154,28 +156,29 @@ static int convert_all(session_t *first, int sessions, int from, int count, uint
     return failed ? -1 : length;
 }
 
-/* The packets are brought near in rooms of 256, untimed, as a server would have just received them. */
-static void on_time(session_t *first, int count_sessions, int bytes, int count, int slot) {
+/* Each run is brought near first, untimed: as if a server had just received it. */
+static void on_time(session_t *with, int count_sessions, int first, int bytes, int count, int slot) {
     size_t all = (size_t)count * (size_t)slot;
-    uint8_t *slots = aligned_alloc(64, (all + 63) / 64 * 64), *room = aligned_alloc(64, (size_t)ROOM_PACKETS * (size_t)slot);
+    uint8_t *slots = aligned_alloc(64, (all + 63) / 64 * 64), *run = aligned_alloc(64, (size_t)RUN_PACKETS * (size_t)slot);
+    long long ns[MAX_RUNS];
+    int length = bytes, runs = 0;
     struct timespec from, to;
-    long long ns = 0;
-    int length = 0;
     if (fread(slots, 1, all, stdin) != all) exit(1);
-    for (int i = 0; i < count && length >= 0; i += ROOM_PACKETS) {
-        int packets = count - i < ROOM_PACKETS ? count - i : ROOM_PACKETS;
-        uint8_t *source = slots + (size_t)i * (size_t)slot;
-        memcpy(room, source, (size_t)packets * (size_t)slot);
+    for (int at = 0; at < count && runs < MAX_RUNS && length >= 0; at += RUN_PACKETS) {
+        int packets = count - at < RUN_PACKETS ? count - at : RUN_PACKETS;
+        memcpy(run, slots + (size_t)at * (size_t)slot, (size_t)packets * (size_t)slot);
         clock_gettime(CLOCK_MONOTONIC, &from);
-        length = convert_all(first, count_sessions, i, packets, room, slot, bytes);
+        length = convert_all(with, count_sessions, first + at, run, bytes, packets, slot);
         clock_gettime(CLOCK_MONOTONIC, &to);
-        ns += ns_between(&from, &to);
-        memcpy(source, room, (size_t)packets * (size_t)slot);
+        ns[runs++] = ns_between(&from, &to);
+        memcpy(slots + (size_t)at * (size_t)slot, run, (size_t)packets * (size_t)slot);
     }
-    printf("%lld %d\n", ns, length);
+    printf("%d", length);
+    for (int i = 0; i < runs; i++) printf(" %lld", ns[i]);
+    putchar('\n');
     fwrite(slots, 1, all, stdout);
     free(slots);
-    free(room);
+    free(run);
 }
 
 static void on_open(int id, const char *line) {
@@ -195,19 +198,19 @@ static void on_probe(const char *name) {
 }
 
 static void on_line(char *line) {
-    int id = 0, first = 0, count_sessions, bytes, count, slot;
+    int id = 0, packet = 0, count_sessions, first, bytes, count, slot;
     unsigned int ssrc, roc;
     char name[32];
     if (strcmp(line, "version\n") == 0) puts(srtp_get_version_string());
     else if (sscanf(line, "probe %31s", name) == 1) on_probe(name);
-    else if (sscanf(line, "%*s %d %n", &id, &first) != 1 || id < 0 || id >= MAX_SESSIONS) puts("error -1");
+    else if (sscanf(line, "%*s %d %n", &id, &packet) != 1 || id < 0 || id >= MAX_SESSIONS) puts("error -1");
     else if (strncmp(line, "open ", 5) == 0) on_open(id, line);
-    else if (strncmp(line, "rtp ", 4) == 0) on_packet(&sessions[id], 0, line + first);
-    else if (strncmp(line, "rtcp ", 5) == 0) on_packet(&sessions[id], 1, line + first);
+    else if (strncmp(line, "rtp ", 4) == 0) on_packet(&sessions[id], 0, line + packet);
+    else if (strncmp(line, "rtcp ", 5) == 0) on_packet(&sessions[id], 1, line + packet);
     else if (sscanf(line, "roc %*d %u %u", &ssrc, &roc) == 2) answer(srtp_set_stream_roc(sessions[id].srtp, ssrc, roc));
     else if (strncmp(line, "close ", 6) == 0) { close_session(&sessions[id]); puts("ok"); }
-    else if (sscanf(line, "time %*d %d %d %d %d", &count_sessions, &bytes, &count, &slot) == 4)
-        on_time(&sessions[id], count_sessions, bytes, count, slot);
+    else if (sscanf(line, "time %*d %d %d %d %d %d", &count_sessions, &first, &bytes, &count, &slot) == 5)
+        on_time(&sessions[id], count_sessions, first, bytes, count, slot);
     else puts("error -1");
 }
 

@@ -27,8 +27,21 @@ export interface LibsrtpSession {
   ssrc?: number;
 }
 
+export interface Timed {
+  /** Of the first session. */
+  id: number;
+  sessions: number;
+  /** Which of them the first packet is for. */
+  first: number;
+  /** RTP packets of so many octets, each in a slot with room for a trailer. */
+  slots: Uint8Array;
+  bytes: number;
+  slotBytes: number;
+}
+
 export interface Timing {
-  ns: number;
+  /** Of each run of 256 packets. */
+  ns: number[];
   /** Of each packet afterwards. */
   bytes: number;
   slots: Buffer;
@@ -113,11 +126,11 @@ export class Libsrtp {
     return line.startsWith('error') ? null : Buffer.from(line, 'hex');
   }
 
-  /** Times the packets in the slots of so many octets each, which must leave room for a trailer; dealt to `sessions` sessions from the first on in turn. */
-  async time(first: number, sessions: number, slots: Uint8Array, bytes: number, slotBytes: number): Promise<Timing> {
-    const question = `time ${first} ${sessions} ${bytes} ${slots.length / slotBytes} ${slotBytes}`;
+  /** Times the packets, dealt to the sessions in turn. */
+  async time({ id, sessions, first, slots, bytes, slotBytes }: Timed): Promise<Timing> {
+    const question = `time ${id} ${sessions} ${first % sessions} ${bytes} ${slots.length / slotBytes} ${slotBytes}`;
     const { line, raw } = await this.#ask(question, slots);
-    const [ns, length] = line.split(' ').map(Number) as [number, number];
+    const [length, ...ns] = line.split(' ').map(Number) as [number, ...number[]];
     return { ns, bytes: length, slots: raw };
   }
 

@@ -6,23 +6,30 @@ import { WORK_BYTES } from '../../../assembly/layout.ts';
 import { mediaModule } from '../../../src/media/core.ts';
 import { Secret, Srtp, type SrtpContext, type SrtpKeys } from '../../../src/media/srtp.ts';
 import { SrtpContexts, type SrtpExports, SrtpLibraryMemory } from '../../../src/media/srtp-memory.ts';
-import { type Case, KEYS, masterKeys, type Outcome, type Round, type SrtpContender, type Suite } from './workload.ts';
-
-/** As many as a lane takes at once. */
-const ROOM_PACKETS = 256;
+import {
+  type Case,
+  KEYS,
+  masterKeys,
+  type Outcome,
+  type Round,
+  RUN_PACKETS,
+  type SrtpContender,
+  type Suite,
+  timeRuns,
+} from './workload.ts';
 
 function allKeys(suite: Suite): SrtpKeys[] {
   return masterKeys(suite).map((key) => ({ suite, keys: [{ keyAndSalt: new Secret(key), mki: null }] }));
 }
 
 export function inPlace({ suite, direction }: Case, batch: number): SrtpContender {
-  const memory = new SrtpLibraryMemory(KEYS, KEYS, [ROOM_PACKETS]);
+  const memory = new SrtpLibraryMemory(KEYS, KEYS, [RUN_PACKETS]);
   const instance = new WebAssembly.Instance(mediaModule(), { env: { memory: memory.memory } });
   const wasm = instance.exports as unknown as SrtpExports;
   wasm.initialise();
   const contexts = new SrtpContexts(memory.memory, wasm, memory.contextsAt, memory.keysAt, KEYS);
   for (const [n, keys] of allKeys(suite).entries()) contexts.open(n, keys);
-  const room = memory.batch(0, [ROOM_PACKETS]);
+  const room = memory.batch(0, [RUN_PACKETS]);
   const work = (packets: number): void => {
     for (let n = 0; n < packets; n += batch) {
       const [at, count] = [room.worksAt + n * WORK_BYTES, Math.min(batch, packets - n)];
@@ -30,16 +37,16 @@ export function inPlace({ suite, direction }: Case, batch: number): SrtpContende
       else wasm.srtpUnprotect(at, count, 1);
     }
   };
-  const run = ({ given }: Round): Outcome => {
-    const outcome: Outcome = { ns: 0, packets: [] };
-    for (let first = 0; first < given.length; first += ROOM_PACKETS) {
-      const chunk = given.slice(first, first + ROOM_PACKETS);
-      for (const [n, packet] of chunk.entries())
-        room.describe(n, contexts.addressOf((first + n) % KEYS), false, packet);
-      const from = process.hrtime.bigint();
-      work(chunk.length);
-      outcome.ns += Number(process.hrtime.bigint() - from);
-      for (let n = 0; n < chunk.length; n++) outcome.packets.push(room.packet(n).slice());
+  const run = ({ first, given }: Round): Outcome => {
+    const outcome: Outcome = { ns: [], packets: [] };
+    for (let at = 0; at < given.length; at += RUN_PACKETS) {
+      const near = given.slice(at, at + RUN_PACKETS);
+      for (const [n, packet] of near.entries())
+        room.describe(n, contexts.addressOf((first + at + n) % KEYS), false, packet);
+      const began = process.hrtime.bigint();
+      work(near.length);
+      outcome.ns.push(Number(process.hrtime.bigint() - began));
+      for (let n = 0; n < near.length; n++) outcome.packets.push(room.packet(n).slice());
     }
     return outcome;
   };
@@ -54,16 +61,21 @@ export function throughLibrary(timed: Case, batchSize: number): SrtpContender {
   const srtp = new Srtp({ contexts: KEYS });
   const contexts = openAll(srtp, timed);
   const batch = srtp.createBatch(timed.direction);
-  const run = ({ given }: Round): Outcome => {
-    const outcome: Outcome = { ns: 0, packets: [] };
-    for (let first = 0; first < given.length; first += batchSize) {
-      const count = Math.min(batchSize, given.length - first);
-      const from = process.hrtime.bigint();
+  const take = (packets: Uint8Array[]): void => {
+    for (let n = 0; n < batch.length; n++) packets.push(batch.packet(n).slice());
+  };
+  const run = ({ first, given }: Round): Outcome => {
+    const outcome: Outcome = { ns: [], packets: [] };
+    for (let from = 0, ns = 0; from < given.length; from += batchSize) {
+      const began = process.hrtime.bigint();
       batch.clear();
-      for (let n = first; n < first + count; n++) batch.add(contexts[n % KEYS]!, 'rtp', given[n]!);
+      for (let n = from; n < from + batchSize; n++) batch.add(contexts[(first + n) % KEYS]!, 'rtp', given[n]!);
       batch.run();
-      outcome.ns += Number(process.hrtime.bigint() - from);
-      for (let n = 0; n < count; n++) outcome.packets.push(batch.packet(n).slice());
+      ns += Number(process.hrtime.bigint() - began);
+      take(outcome.packets);
+      if ((from + batchSize) % RUN_PACKETS !== 0) continue;
+      outcome.ns.push(ns);
+      ns = 0;
     }
     return outcome;
   };
@@ -72,11 +84,8 @@ export function throughLibrary(timed: Case, batchSize: number): SrtpContender {
 
 export function oneByOne(timed: Case): SrtpContender {
   const contexts = openAll(new Srtp({ contexts: KEYS }), timed);
-  const run = ({ given }: Round): Outcome => {
-    const packets = new Array<Uint8Array>(given.length);
-    const from = process.hrtime.bigint();
-    for (let n = 0; n < given.length; n++) packets[n] = contexts[n % KEYS]!.rtp(given[n]!);
-    return { ns: Number(process.hrtime.bigint() - from), packets };
+  return {
+    name: 'doubletrack/srtp, one a call',
+    run: (round) => timeRuns(round, (packet, session) => contexts[session]!.rtp(packet)),
   };
-  return { name: 'doubletrack/srtp, one a call', run };
 }

@@ -10,12 +10,16 @@ export async function libsrtp(peer: Libsrtp, name: string, { suite, direction }:
   for (const keyAndSalt of masterKeys(suite)) ids.push(await peer.open({ suite, direction, keyAndSalt }));
   return {
     name,
-    async run({ given }: Round) {
+    async run({ first, given }: Round) {
       const { length } = given[0]!;
       const slotBytes = (length + TRAILER_BYTES + 63) & ~63;
       const slots = Buffer.alloc(given.length * slotBytes);
       for (const [n, packet] of given.entries()) slots.set(packet, n * slotBytes);
-      const { ns, bytes, slots: done } = await peer.time(ids[0]!, KEYS, slots, length, slotBytes);
+      const {
+        ns,
+        bytes,
+        slots: done,
+      } = await peer.time({ id: ids[0]!, sessions: KEYS, first, slots, bytes: length, slotBytes });
       return { ns, packets: given.map((_, n) => done.subarray(n * slotBytes, n * slotBytes + bytes)) };
     },
     async close() {

@@ -10,7 +10,7 @@ import {
   type KeyObject,
   timingSafeEqual,
 } from 'node:crypto';
-import { type Direction, KEYS, masterKeys, type Round, type SrtpContender, type Suite } from './workload.ts';
+import { type Direction, masterKeys, type SrtpContender, type Suite, timeRuns } from './workload.ts';
 
 const HEADER_BYTES = 12;
 const HMAC_TAG_BYTES = 10;
@@ -101,15 +101,8 @@ export class NodeCryptoContext {
 
 export function nodeCrypto({ suite, direction }: { suite: Suite; direction: Direction }): SrtpContender {
   const contexts = masterKeys(suite).map((key) => new NodeCryptoContext(suite, key));
-  return {
-    name: 'node:crypto',
-    run({ given }: Round) {
-      const packets = new Array<Uint8Array>(given.length);
-      const from = process.hrtime.bigint();
-      if (direction === 'protect')
-        for (let n = 0; n < given.length; n++) packets[n] = contexts[n % KEYS]!.protect(given[n]!);
-      else for (let n = 0; n < given.length; n++) packets[n] = contexts[n % KEYS]!.unprotect(given[n]!);
-      return { ns: Number(process.hrtime.bigint() - from), packets };
-    },
-  };
+  const protect = (packet: Buffer, session: number) => contexts[session]!.protect(packet);
+  const unprotect = (packet: Buffer, session: number) => contexts[session]!.unprotect(packet);
+  const convert = direction === 'protect' ? protect : unprotect;
+  return { name: 'node:crypto', run: (round) => timeRuns(round, convert) };
 }

@@ -1,16 +1,26 @@
-/** Times contenders in turns, round by round, so that what else the machine does falls on all of them; what counts is the median. */
+/**
+ * Times contenders in turns, so that what else the machine does falls on all of them alike; what counts is the median of many short runs.
+ * It leaves out most collections of garbage, which favours those who make some.
+ */
 import assert from 'node:assert/strict';
-import { type Case, type Round, type SrtpContender, Workload } from './workload.ts';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { type Case, type Round, RUN_PACKETS, type SrtpContender, Workload } from './workload.ts';
 
 /** Code is at its final speed after some thousand packets. */
 const WARM_UP_ROUNDS = 4;
 
-async function timeRound(contender: SrtpContender, round: Round): Promise<number> {
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as (options: { type: 'minor' | 'major' }) => void;
+
+/** @returns nanoseconds per packet of each run. */
+async function timeRound(contender: SrtpContender, round: Round): Promise<number[]> {
   const { ns, packets } = await contender.run(round);
+  collectGarbage({ type: 'minor' }); // its own, not in the time of the next
   for (const [n, expected] of round.expected.entries()) {
     assert.ok(expected.equals(packets[n]!), `${contender.name} gives other bytes for packet ${n}`);
   }
-  return ns / round.given.length;
+  return ns.map((run) => run / RUN_PACKETS);
 }
 
 function median(values: number[]): number {
@@ -25,9 +35,10 @@ export async function medianNs(timed: Case, contenders: SrtpContender[], rounds:
   const measured = contenders.map((): number[] => []);
   for (let n = -WARM_UP_ROUNDS; n < rounds; n++) {
     const round = workload.nextRound();
+    collectGarbage({ type: 'major' });
     for (const [i, contender] of contenders.entries()) {
       const ns = await timeRound(contender, round);
-      if (n >= 0) measured[i]!.push(ns);
+      if (n >= 0) measured[i]!.push(...ns);
     }
   }
   return measured.map(median);

@@ -1,6 +1,6 @@
 /** werift-rtp, the SRTP of WebRTC in TypeScript. Its sender is given the parsed header, as werift's own code does. */
 import { RtpPacket, SrtpSession } from 'werift-rtp';
-import { type Case, KEYS, masterKeys, type Round, type SrtpContender } from './workload.ts';
+import { type Case, masterKeys, type Round, type SrtpContender, timeRuns } from './workload.ts';
 
 const HEADER_BYTES = 12;
 const PROFILES = { AES_CM_128_HMAC_SHA1_80: 0x0001, AEAD_AES_128_GCM: 0x0007 } as const;
@@ -11,19 +11,11 @@ export function werift({ suite, direction }: Case): SrtpContender {
     const keys = { localMasterKey: key, localMasterSalt: salt, remoteMasterKey: key, remoteMasterSalt: salt };
     return new SrtpSession({ keys, profile: PROFILES[suite] });
   });
-  const unprotect = ({ given }: Round) => {
-    const packets = new Array<Uint8Array>(given.length);
-    const from = process.hrtime.bigint();
-    for (let n = 0; n < given.length; n++) packets[n] = sessions[n % KEYS]!.decrypt(given[n]!);
-    return { ns: Number(process.hrtime.bigint() - from), packets };
-  };
-  const protect = ({ given }: Round) => {
-    const packets = new Array<Uint8Array>(given.length);
-    const headers = given.map((packet) => RtpPacket.deSerialize(packet).header);
-    const payloads = given.map((packet) => packet.subarray(HEADER_BYTES));
-    const from = process.hrtime.bigint();
-    for (let n = 0; n < given.length; n++) packets[n] = sessions[n % KEYS]!.encrypt(payloads[n]!, headers[n]!);
-    return { ns: Number(process.hrtime.bigint() - from), packets };
+  const unprotect = (round: Round) => timeRuns(round, (packet, session) => sessions[session]!.decrypt(packet));
+  const protect = (round: Round) => {
+    const headers = round.given.map((packet) => RtpPacket.deSerialize(packet).header);
+    const payloads = round.given.map((packet) => packet.subarray(HEADER_BYTES));
+    return timeRuns(round, (_, session, n) => sessions[session]!.encrypt(payloads[n]!, headers[n]!));
   };
   return { name: 'werift-rtp', run: direction === 'protect' ? protect : unprotect };
 }
