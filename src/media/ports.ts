@@ -1,7 +1,10 @@
 /** Leases of port pairs: RTP on an even port, RTCP on the next odd one (RFC 3550 section 11). No I/O, no clock. */
 
-/** A port that was given back rests, so that late packets of its old stream do not reach a new one. */
-export const PORT_REST_MS = 60_000;
+/**
+ * A port that was given back rests, so that late packets of its old stream do not reach a new one. At least so long: it
+ * is the last in the row to be leased again, and with a wide range or few calls that takes minutes.
+ */
+export const PORT_REST_MS = 5_000;
 
 export class NoPortLeft extends Error {
   override readonly name = 'NoPortLeft';
