@@ -86,8 +86,10 @@ export async function* readWindows(path: string, o: ReadOptions = {}): AsyncGene
   const report = o.report ?? { validBytes: 0, damagedBytes: 0 };
   const file = await open(path, 'r');
   try {
-    let buffer = Buffer.allocUnsafe(Math.max(o.chunkBytes ?? 1 << 20, BLOCK_HEADER_BYTES));
     let start = o.fromBytes ?? 0;
+    // One byte more than is left tells the end of the file.
+    const leftBytes = Math.max(0, (await file.stat()).size - start) + 1;
+    let buffer = Buffer.allocUnsafe(Math.max(Math.min(o.chunkBytes ?? 1 << 20, leftBytes), BLOCK_HEADER_BYTES));
     report.validBytes = start;
     for (;;) {
       const held = await fill(file, buffer, start);

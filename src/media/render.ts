@@ -111,6 +111,8 @@ export const MAX_MIX_FRAMES = Math.min(FINALISER_CHANNEL_BYTES / 2, FINALISER_OU
 export const MAX_INPUT_BYTES = FINALISER_INPUT_BYTES;
 
 let compiled: Promise<WasmModule> | undefined;
+/** Of this thread: a memory of its own for each of many short recordings would cost more than making them. */
+const idle: FinaliserCore[] = [];
 
 function compile(): Promise<WasmModule> {
   compiled ??= readFile(fileURLToPath(import.meta.resolve('#media.wasm'))).then((wasm) => WebAssembly.compile(wasm));
@@ -143,6 +145,14 @@ export class FinaliserCore {
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
     const instance = await WebAssembly.instantiate(await compile(), { env: { memory } });
     return new FinaliserCore(instance.exports as Exports, memory);
+  }
+
+  /** Lends `work` a core. One that failed is not used again, for its memory may be half changed. */
+  static async use<T>(work: (core: FinaliserCore) => Promise<T>): Promise<T> {
+    const core = idle.pop() ?? (await FinaliserCore.create());
+    const result = await work(core);
+    idle.push(core);
+    return result;
   }
 
   /** Copies a journal block in; `next` then walks its records. Throws a RangeError if it is too long. */

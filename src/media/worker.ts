@@ -28,7 +28,7 @@ const REPORT_MS = 5_000;
 const REPORT_TURNS = 50;
 const LOOK_AT_KERNEL_MS = 1_000;
 /** Streams that close within this time share one look at what the kernel dropped. */
-const LAST_LOOK_MS = 50;
+const LAST_LOOK_MS = 100;
 /** Notes share one sync of the journal. */
 const NOTE_SYNC_MS = 200;
 /** While the writer holds more than this, blocks stay in the staging region, which drops and counts when it is full. */

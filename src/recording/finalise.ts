@@ -37,8 +37,16 @@ export type Finalised = Recording & { files: Record<string, FileDigest> };
  * Finalises `packetFile` into the folder `outDir`. The packet file itself stays where it is: it may go when whoever
  * asked for this has recorded the result. Rejects with the system's error, or if the file holds no block at all.
  */
-export async function finalise(packetFile: string, outDir: string, o: FinaliseOptions = {}): Promise<Finalised> {
-  const core = await FinaliserCore.create();
+export function finalise(packetFile: string, outDir: string, o: FinaliseOptions = {}): Promise<Finalised> {
+  return FinaliserCore.use((core) => finaliseWith(core, packetFile, outDir, o));
+}
+
+async function finaliseWith(
+  core: FinaliserCore,
+  packetFile: string,
+  outDir: string,
+  o: FinaliseOptions,
+): Promise<Finalised> {
   const scanned = await scan(core, packetFile);
   if (scanned.recordingId === '') throw new Error(`no journal block in ${packetFile}`);
   const timeline = layOut(scanned);

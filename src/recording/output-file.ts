@@ -3,8 +3,7 @@
  */
 
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { type FileHandle, open, rename, stat, unlink } from 'node:fs/promises';
+import { type FileHandle, open, rename, unlink } from 'node:fs/promises';
 import path from 'node:path';
 import { syncFolder } from '../journal/index.ts';
 
@@ -13,6 +12,8 @@ export interface FileDigest {
   bytes: number;
   sha256: string;
 }
+
+const DIGEST_PIECE_BYTES = 1 << 20;
 
 export class OutputFile {
   readonly #path: string;
@@ -71,8 +72,19 @@ export class OutputFile {
 /** Length and SHA-256 of a file. */
 export async function digest(filePath: string): Promise<FileDigest> {
   const hash = createHash('sha256');
-  for await (const chunk of createReadStream(filePath, { highWaterMark: 1 << 20 })) hash.update(chunk);
-  return { bytes: (await stat(filePath)).size, sha256: hash.digest('hex') };
+  const file = await open(filePath, 'r');
+  try {
+    const piece = Buffer.allocUnsafe(Math.min((await file.stat()).size, DIGEST_PIECE_BYTES) || 1);
+    let bytes = 0;
+    for (;;) {
+      const { bytesRead } = await file.read(piece, 0, piece.length, bytes);
+      if (bytesRead === 0) return { bytes, sha256: hash.digest('hex') };
+      hash.update(piece.subarray(0, bytesRead));
+      bytes += bytesRead;
+    }
+  } finally {
+    await file.close();
+  }
 }
 
 /** Whole small file, durable under its name when this resolves. */
