@@ -128,6 +128,7 @@ export class SipEndpoint {
       send: (bytes, to, onFailure) => this.#transport.send(bytes, to, onFailure),
       local: (to) => this.#transport.local(to),
       locate: (hop) => this.#transport.locate(hop),
+      noteFailed: (target, forMs) => this.#transport.noteFailed(target, forMs),
       isConnected: (flow) => this.#transport.isConnected(flow),
       probe: (to, onFailure) => this.#transport.probe(to, onFailure),
     };

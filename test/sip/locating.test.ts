@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { nextHop, type TransportName } from '../../src/sip/transport/index.ts';
+import { FailedTargets } from '../../src/sip/transport/failed-targets.ts';
+import { type Flow, nextHop, type TransportName } from '../../src/sip/transport/index.ts';
 import {
   type Answer,
   inOrder,
@@ -175,6 +176,46 @@ test('RFC 2782: priorities in order, and within one the first choice falls by we
   ] as const) {
     assert.ok(Math.abs(share(name) - expected) < 0.015, `${name}: ${share(name)}`);
   }
+});
+
+test('RFC 3263 4.3: what failed a moment ago comes last, until its time is over', () => {
+  let now = 0;
+  const failed = new FailedTargets(() => now);
+  const zone: Answer = { ...NO_ANSWER, addresses: ['192.0.2.1', '192.0.2.2', '192.0.2.3'] };
+  const order = () => {
+    const hop = nextHop('sips:example.com:5061', null);
+    const list = new TargetList(
+      targetsOf(hop, ['tls'], () => 0),
+      (_question, give) => give(zone),
+      (target) => failed.has(target),
+    );
+    const addresses: string[] = [];
+    const take = (target: Flow | null): void => {
+      if (target === null) return;
+      addresses.push(target.address.slice(-1));
+      list.next(take);
+    };
+    list.next(take);
+    return addresses.join('');
+  };
+  const flow = (address: string): Flow => ({
+    transport: 'tls',
+    address,
+    port: 5061,
+    connection: 0,
+    domain: 'example.com',
+  });
+  failed.note(flow('192.0.2.1'));
+  failed.note({ ...flow('192.0.2.2'), domain: 'example.org' });
+  assert.equal(order(), '231');
+  failed.note(flow('192.0.2.2'), 40_000);
+  assert.equal(order(), '312');
+  now = 30_000;
+  assert.equal(order(), '132');
+  now = 40_000;
+  assert.equal(order(), '123');
+  for (let i = 0; i < 5_000; i++) failed.note(flow(`10.0.${i >> 8}.${i & 255}`));
+  assert.equal(failed.has(flow('10.0.0.0')), false);
 });
 
 test('whatever the DNS says, targets are bounded, and those of a sips URI are TLS as the URI names it', () => {

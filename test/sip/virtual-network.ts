@@ -157,6 +157,7 @@ export class Agent {
           answer(type === 'ADDRESS' ? { ...NO_ANSWER, addresses: [name] } : NO_ANSWER),
         );
       },
+      noteFailed: () => {},
       isConnected: (flow) => flow.connection > 0,
       send: (bytes, to, onFailure) =>
         network.send({ from: { transport: to.transport, address, port: 5060, connection: 0 }, to, bytes, onFailure }),

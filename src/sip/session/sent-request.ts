@@ -3,7 +3,7 @@
  * answers. A large one goes over TCP first (RFC 3261 18.1.1). Another target is tried when the transport fails, when nobody
  * answers at all, and after a 503.
  */
-import type { RequestDraft, SipResponse } from '../message/index.ts';
+import { parseDigits, type RequestDraft, type SipResponse } from '../message/index.ts';
 import type { ClientTransaction, ClientUser, TransactionLayer } from '../transaction/index.ts';
 import type { Flow, SendFailure } from '../transport/flow.ts';
 import type { TargetList } from '../transport/locating.ts';
@@ -72,13 +72,16 @@ export class SentRequest {
     const transaction = this.#plan.layer.request(draft, to, {
       onResponse: (response) => {
         responded = true;
-        if (response.status === 503) this.#failed({ response });
+        if (response.status === 503) this.#refused(response, to);
         else this.#plan.user.onResponse(response);
       },
       onFailure: (cause, detail) => {
         if (responded) this.#plan.user.onFailure(cause, detail);
         else if (this.#datagram && cause !== 'timeout') this.#overDatagram(this.#datagram);
-        else this.#failed({ cause, detail });
+        else {
+          this.#plan.layer.wire.noteFailed(to);
+          this.#failed({ cause, detail });
+        }
       },
     });
     // A connection that is refused at once has made another attempt already.
@@ -89,6 +92,13 @@ export class SentRequest {
     this.#plan.onStreamRefused(to);
     this.#datagram = null;
     this.#attempt(to, this.#plan.compose(to));
+  }
+
+  /** RFC 3261 21.5.4: nothing more for that server until Retry-After has passed. */
+  #refused(response: SipResponse, by: Flow): void {
+    const retryAfterSec = parseDigits(/^\d+/.exec(response.header('retry-after') ?? '')?.[0] ?? '', 6);
+    if (retryAfterSec > 0) this.#plan.layer.wire.noteFailed(by, retryAfterSec * 1_000);
+    this.#failed({ response });
   }
 
   #failed(outcome: Outcome): void {

@@ -46,6 +46,8 @@ export interface Wire {
   send(bytes: Buffer, to: Flow, onFailure?: OnSendFailure): void;
   /** Where a request may go, best first (RFC 3263). */
   locate(hop: NextHop): TargetList;
+  /** A target did not take a request: for some time, `forMs` where it said so itself, others come first. */
+  noteFailed(target: Flow, forMs?: number): void;
   /** Whether the connection of a flow still lives. */
   isConnected(flow: Flow): boolean;
   /** Own host and port as the peer at `to` should see them, for Via and Contact; port 0 without a listener. */

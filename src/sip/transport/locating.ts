@@ -131,20 +131,30 @@ export function inOrder(records: readonly Srv[], random: () => number): Srv[] {
 export class TargetList {
   readonly #search: Search;
   readonly #ask: (question: Question, callback: (answer: Answer) => void) => void;
+  readonly #isLast: (target: Flow) => boolean;
+  readonly #last: Flow[] = [];
   #answer: Answer = NO_ANSWER;
 
-  constructor(search: Search, ask: (question: Question, callback: (answer: Answer) => void) => void) {
+  /** Targets for which `isLast` is true come when there are no others. */
+  constructor(
+    search: Search,
+    ask: (question: Question, callback: (answer: Answer) => void) => void,
+    isLast: (target: Flow) => boolean = () => false,
+  ) {
     this.#search = search;
     this.#ask = ask;
+    this.#isLast = isLast;
   }
 
   /** Calls back with the next target, at once where nothing has to be asked; with null when there are no more. */
   next(callback: (target: Flow | null) => void): void {
     for (;;) {
       const { done, value } = this.#search.next(this.#answer);
-      if (done) return callback(null);
-      if ('target' in value) return callback(value.target);
-      if (!this.#asked(value.ask, callback)) return;
+      if (done) return callback(this.#last.shift() ?? null);
+      if ('ask' in value) {
+        if (!this.#asked(value.ask, callback)) return;
+      } else if (this.#isLast(value.target)) this.#last.push(value.target);
+      else return callback(value.target);
     }
   }
 

@@ -6,6 +6,7 @@
 import { formatHost, type Parsed, parseMessage } from '../message/index.ts';
 import { MAX_MESSAGE_BYTES } from '../message/limits.ts';
 import { DnsLookups } from './dns-lookups.ts';
+import { FailedTargets } from './failed-targets.ts';
 import type { Flow, ListenAddress, OnSendFailure, TransportName } from './flow.ts';
 import type { Framed } from './framer.ts';
 import type { HandshakeFailure } from './handshakes.ts';
@@ -54,6 +55,7 @@ export class Transport {
   readonly #tlsSockets: TlsSockets;
   readonly #streams: { tcp: StreamTransport; tls: StreamTransport };
   readonly #dns: DnsLookups;
+  readonly #failed: FailedTargets;
   readonly #local = new LocalAddresses();
   readonly #bound: ListenAddress[] = [];
   #keepAlives = 0;
@@ -65,6 +67,7 @@ export class Transport {
     this.#events = events;
     this.#now = now;
     this.#dns = new DnsLookups(now, options.dnsServers);
+    this.#failed = new FailedTargets(now);
     this.#tlsSockets = new TlsSockets(options.tls ?? {}, (failure) => this.#onHandshakeFailure(failure));
     const streamEvents = {
       onFramed: (framed: Framed, connection: StreamConnection) => this.#onFramed(framed, connection),
@@ -177,7 +180,15 @@ export class Transport {
   /** The targets of a next hop (RFC 3263). */
   locate(hop: NextHop): TargetList {
     const { transports, random } = this.#options;
-    return new TargetList(targetsOf(hop, transports, random), (question, answer) => this.#dns.ask(question, answer));
+    return new TargetList(
+      targetsOf(hop, transports, random),
+      (question, answer) => this.#dns.ask(question, answer),
+      (target) => this.#failed.has(target),
+    );
+  }
+
+  noteFailed(target: Flow, forMs?: number): void {
+    this.#failed.note(target, forMs);
   }
 
   isConnected(flow: Flow): boolean {
