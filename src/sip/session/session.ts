@@ -11,9 +11,10 @@ import { type NextHop, nextHop } from '../transport/next-hop.ts';
 import type { SessionHost } from './host.ts';
 import { OfferQueue, type Outcome } from './offer-queue.ts';
 import { PeerOffers } from './peer-offers.ts';
+import { requestHeaders } from './request-headers.ts';
 import { Retransmitter } from './retransmitter.ts';
 import { SessionKeeper } from './session-keeper.ts';
-import { acceptedInterval, type Interval, timerHeaders } from './session-timer.ts';
+import { acceptedInterval, type Interval } from './session-timer.ts';
 import { type SessionEnd, type SipAnswer, type SipContent, SipFailure } from './types.ts';
 
 /** `accepted`: our 2xx waits for its ACK. `ending`: a BYE of ours is under way. */
@@ -144,8 +145,10 @@ export class SipSession {
   #transact(method: string, content: SipContent, settle: (outcome: Outcome) => void): void {
     const cseq = this.dialog.nextCSeq();
     const own = content.headers ?? [];
-    const compose = (to: Flow) =>
-      this.dialog.draft(method, cseq, [...this.#requestHeaders(method, to, own), ...own], content.body ?? null);
+    const compose = (to: Flow) => {
+      const headers = requestHeaders(this.#host, this.dialog, method, to, own, this.#keeper.interval);
+      return this.dialog.draft(method, cseq, [...headers, ...own], content.body ?? null);
+    };
     if (content.body && (method === 'INVITE' || method === 'UPDATE')) this.#lastBody = content.body;
     this.#host.send(this.nextHop, compose, {
       onResponse: (response) => {
@@ -162,20 +165,6 @@ export class SipSession {
         settle(new SipFailure(status, `${method}: ${detail}`));
       },
     });
-  }
-
-  #requestHeaders(method: string, to: Flow, own: [string, string][]): [string, string][] {
-    const { options } = this.#host;
-    if (method !== 'INVITE' && method !== 'UPDATE') return [['User-Agent', options.userAgent]];
-    const headers: [string, string][] = [
-      ['Contact', this.#host.contact(to, this.dialog.secure)],
-      ...this.#host.capabilities(to),
-    ];
-    const interval = this.#keeper.interval;
-    if (interval && !own.some(([name]) => name.toLowerCase() === 'session-expires')) {
-      headers.push(...timerHeaders(interval.seconds, options.minSeSec, interval));
-    }
-    return headers;
   }
 
   /** RFC 3261 12.2.1.2: 481 and 408 end the dialog. A 2xx moves the target and renews the session timer. */
