@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { test } from 'node:test';
 import { issue } from '../../src/certificates/certificate.ts';
 import type { IncomingInvite, SipEndpoint, SipSession } from '../../src/sip/index.ts';
-import { AUTHORITY, handshake, LOOPBACK, PAST, rig, STRANGER, settings, tlsPort } from './tls-rig.ts';
+import { AUTHORITY, handshake, LOOPBACK, optionsRequest, PAST, rig, STRANGER, settings, tlsPort } from './tls-rig.ts';
 
 /** A call, as both sides see it. */
 async function call(client: SipEndpoint, server: SipEndpoint, to: string) {
@@ -94,6 +94,34 @@ test('no downgrade: a dialog over TLS takes no request that comes by UDP', async
   assert.match(String((await once(socket, 'message'))[0]), /^SIP\/2.0 403 This Dialog Is Over TLS/);
   assert.equal(callee.over, false);
   await caller.bye();
+});
+
+test('no downgrade: an INVITE over TLS is not cancelled by UDP', async (context) => {
+  const { server } = rig(context);
+  const one = await server({
+    listen: [
+      { transport: 'tls', host: '127.0.0.1', port: 0 },
+      { transport: 'udp', host: '127.0.0.1', port: 0 },
+    ],
+  });
+  const arrived = new Promise<IncomingInvite>((resolve) => {
+    one.onInvite = resolve;
+  });
+  const socket = await handshake(tlsPort(one));
+  const invite = optionsRequest('sips:127.0.0.1', 'pending').replaceAll('OPTIONS', 'INVITE');
+  socket.write(invite);
+  const { answered } = await arrived;
+  assert.equal(answered, false);
+  const forger = dgram.createSocket('udp4');
+  context.after(() => forger.close());
+  forger.bind(0, '127.0.0.1');
+  await once(forger, 'listening');
+  const cancel = invite.replaceAll('INVITE', 'CANCEL').replace('SIP/2.0/TLS 127.0.0.1', 'SIP/2.0/UDP 127.0.0.1;rport');
+  const udp = one.addresses.find(({ transport }) => transport === 'udp')!;
+  forger.send(cancel, udp.port, '127.0.0.1');
+  assert.match(String((await once(forger, 'message'))[0]), /^SIP\/2.0 481 /);
+  assert.equal(one.stats().unansweredInvites, 1);
+  socket.destroy();
 });
 
 test('a renewed certificate is for new connections; calls go on over the old ones', async (context) => {

@@ -173,7 +173,8 @@ export class UserAgent implements TransactionUser, SessionHost {
   /** RFC 3261 9.2: the CANCEL gets its own 200; the INVITE a 487 unless it was answered before. */
   #onCancel(cancel: SipRequest, from: Flow): void {
     const target = this.layer.cancelled(cancel);
-    if (!target) {
+    // What came over TLS is not for others to cancel.
+    if (!target || (target.from.transport === 'tls' && from.transport !== 'tls')) {
       this.#refuse(cancel, from, { status: 481, reason: 'Call/Transaction Does Not Exist', headers: [] });
       return;
     }
