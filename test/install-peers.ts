@@ -11,6 +11,7 @@ const PEERS: Record<string, string> = {
   ffmpeg: 'ffmpeg',
   tshark: 'tshark',
   openssl: 'openssl',
+  baresip: 'baresip-core',
   cc: 'gcc',
   '/usr/include/stdio.h': 'libc6-dev',
   '/usr/include/srtp2/srtp.h': 'libsrtp2-dev',
