@@ -45,7 +45,7 @@ export interface Metrics {
   calls: Counter<'outcome'>;
   /** Seconds from the INVITE to its final response. */
   callSetupSeconds: Histogram;
-  /** Seconds that making one recording's files took. */
+  /** Seconds from when a recording could be finalised until its files were there. */
   finaliseSeconds: Histogram<'result'>;
 }
 
@@ -141,7 +141,7 @@ export function createMetrics(sources: MetricSources = {}): Metrics {
     }),
     finaliseSeconds: new Histogram({
       name: 'doubletrack_finalise_seconds',
-      help: "Time in which one recording's files were made",
+      help: 'From when a recording could be finalised until its files were there, the wait for a worker included',
       registers,
       labelNames: ['result'],
       buckets: [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],

@@ -167,7 +167,9 @@ export class Calls {
     const { recording } = dialog;
     const showRow = () => this.#options.catalogue.put(recording.view('recording', null));
     this.#dialogs.set(session, dialog);
-    session.onAck = (body) => this.#track(this.#onAck(session, dialog, body).then(showRow));
+    session.onAck = (body) => {
+      if (dialog.answerDue) this.#track(this.#onAck(session, dialog, body).then(showRow));
+    };
     session.onReInvite = async (request) => {
       const answer = await dialog.onReInvite(request, session);
       if (this.#dialogs.has(session)) showRow();

@@ -16,6 +16,8 @@ export interface FinaliserOptions {
   /** Close the lane's open segment; resolves once {@link Finaliser.sealed} has been told of it. */
   seal: (lane: number) => Promise<void>;
   onComplete: (recording: Recording) => void;
+  /** After each attempt at a recording. */
+  onAttempt?: (result: 'complete' | 'failed', sec: number) => void;
   onFailed: (recordingId: string, error: Error) => void;
   onSegmentFailed: (segment: string, error: Error) => void;
 }
@@ -84,8 +86,15 @@ export class Finaliser {
   finalise(recordingId: string): Promise<void> {
     const { packetsDir, recordingsDir, keepPackets } = this.#options;
     const task = { do: 'finalise', recordingId, packetsDir, recordingsDir, keepPackets };
-    const work = this.#pool
-      .run(task)
+    const startedMs = performance.now();
+    const attempted = (result: 'complete' | 'failed') =>
+      this.#options.onAttempt?.(result, (performance.now() - startedMs) / 1000);
+    const made = this.#pool.run(task);
+    made.then(
+      () => attempted('complete'),
+      () => attempted('failed'),
+    );
+    const work = made
       .then(
         (recording) => this.#options.onComplete(recording as Recording),
         (error: Error) => this.#finaliseLater(recordingId, error),

@@ -184,6 +184,7 @@ export class RecordingServer {
       keepPackets: this.#config.keepPackets,
       seal: (lane) => this.#engine.seal(lane),
       onComplete: (recording) => this.#onFinalised(recording),
+      onAttempt: (result, sec) => this.#metrics.finaliseSeconds.observe({ result }, sec),
       onFailed: (id, error) => this.#onFinaliseFailed(id, error),
       onSegmentFailed: (segment, error) => this.#log.error({ segment, err: error }, 'segment left where it is'),
     });

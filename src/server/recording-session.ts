@@ -166,6 +166,11 @@ export class RecordingSession {
     return { lines, crypto: awaitingCrypto(first), protocol: 'RTP/SAVP' };
   }
 
+  /** An offer of ours went out, and the ACK will carry its answer. */
+  get answerDue(): boolean {
+    return this.#answerDue;
+  }
+
   /**
    * The ACK of a 2xx of ours; it carries the answer when the 2xx carried our offer.
    * @returns false when what was offered has come to nothing.

@@ -7,6 +7,7 @@ import {
   Client,
   finished,
   Leg,
+  metric,
   newFolder,
   OFFER,
   packetCount,
@@ -78,4 +79,5 @@ test('disk full: 503 for new calls, the running one is finished and kept, with r
   await again.session.bye();
   const second = (await finished(server, again.session.callId)).recording;
   assert.equal(second.streams[0]!.packets.received, 10);
+  assert.ok((await metric(server, 'doubletrack_finalise_seconds_count{result="complete"}')) >= 2);
 });
