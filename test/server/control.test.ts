@@ -37,11 +37,21 @@ function control(id: string, action: string, body: unknown = { actor: 'superviso
   });
 }
 
+/** A packet file goes when its recording is done, maybe between being listed and being read. */
+function contentOf(file: string): Buffer {
+  try {
+    return readFileSync(file);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return Buffer.alloc(0);
+    throw error;
+  }
+}
+
 /** Every file of the data folder that holds the octets. */
 function filesWith(octets: Buffer): string[] {
   const found = readdirSync(server.data, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
   const files = found.map((entry) => path.join(entry.parentPath, entry.name));
-  return files.filter((file) => readFileSync(file).includes(octets));
+  return files.filter((file) => contentOf(file).includes(octets));
 }
 
 const SECRET = 0x5e;
