@@ -12,7 +12,7 @@ export interface SecurityOptions {
 type Source = Pick<SipSource, 'transport'>;
 
 /**
- * RFC 5630 5.2: who wants to be reached by SIPS only answers 480 with warn-code 381. What counts is the transport of the last
+ * RFC 5630 5.1.2: who wants to be reached by SIPS only answers 480 with warn-code 381. What counts is the transport of the last
  * hop, not the scheme: a `sip:` request over TLS is as safe on its way here.
  */
 export function insecureRefusal(policy: SecurePolicy, source: Source): SipAnswer | null {

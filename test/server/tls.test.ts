@@ -99,7 +99,7 @@ test('a call over sips is recorded whole, and says where it came from', async (t
   assert.match(JSON.stringify(manifest), /"tls:127.0.0.1:\d+"/);
 });
 
-test('RFC 5630 5.2: secure: required refuses what does not come over TLS with 480 and warn-code 381', async (t) => {
+test('RFC 5630 5.1.2: secure: required refuses what does not come over TLS with 480 and warn-code 381', async (t) => {
   const { server, port } = await secured(t, '41060-41099', { secure: 'required' });
   const plain = await client(t, 'udp');
   const to = `sip:127.0.0.1:${server.udpPort}`;

@@ -4,6 +4,7 @@ import dgram from 'node:dgram';
 import { once } from 'node:events';
 import { test } from 'node:test';
 import { issue } from '../../src/certificates/certificate.ts';
+import { Dialog } from '../../src/sip/dialog/index.ts';
 import type { IncomingInvite, SipEndpoint, SipSession } from '../../src/sip/index.ts';
 import { AUTHORITY, handshake, LOOPBACK, optionsRequest, PAST, rig, STRANGER, settings, tlsPort } from './tls-rig.ts';
 
@@ -94,6 +95,21 @@ test('no downgrade: a dialog over TLS takes no request that comes by UDP', async
   assert.match(String((await once(socket, 'message'))[0]), /^SIP\/2.0 403 This Dialog Is Over TLS/);
   assert.equal(callee.over, false);
   await caller.bye();
+});
+
+test('RFC 5630 5.1.1: the route set of a secure dialog is sips, and only then', () => {
+  const start = {
+    ...{ callId: 'c', localTag: 'l', remoteTag: 'r', localAddress: '<sips:a@b>', remoteAddress: '<sips:c@d>' },
+    ...{
+      localCSeq: 0,
+      remoteCSeq: 0,
+      routes: ['<sip:p1.example;lr>', '"P" <SIP:p2.example;lr>;x'],
+      remoteTarget: 'sips:c@e',
+    },
+  };
+  const routes = (secure: boolean) => new Dialog({ ...start, secure }).draft('BYE', 1, [], null).routes;
+  assert.deepEqual(routes(true), ['<sips:p1.example;lr>', '"P" <sips:p2.example;lr>;x']);
+  assert.deepEqual(routes(false), start.routes);
 });
 
 test('no downgrade: an INVITE over TLS is not cancelled by UDP', async (context) => {

@@ -52,7 +52,7 @@ export class Dialog {
     this.secure = start.secure;
     this.#localCSeq = start.localCSeq;
     this.#remoteCSeq = start.remoteCSeq;
-    this.#routes = start.routes;
+    this.#routes = this.#asSecure(start.routes);
     this.#remoteTarget = start.remoteTarget;
   }
 
@@ -123,6 +123,11 @@ export class Dialog {
     return true;
   }
 
+  /** RFC 5630 5.1.1: with a sips Request-URI, sip URIs in the route set become sips. */
+  #asSecure(routes: string[]): string[] {
+    return this.secure ? routes.map((route) => route.replace(/<sip:/i, '<sips:')) : routes;
+  }
+
   /** Target refresh (12.2.1.2, 12.2.2): INVITE and UPDATE and their 2xx move the remote target. The route set stays. */
   refreshTarget(message: SipRequest | SipResponse): void {
     const uri = message.contact?.uri;
@@ -131,7 +136,7 @@ export class Dialog {
 
   /** The route set as the 2xx gives it, which counts more than that of an earlier provisional (13.2.2.4). */
   confirmRoutes(response: SipResponse): void {
-    this.#routes = routesOf(response).reverse();
+    this.#routes = this.#asSecure(routesOf(response).reverse());
     this.refreshTarget(response);
   }
 
