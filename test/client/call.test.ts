@@ -124,7 +124,9 @@ test('RFC 7866 7.2: a re-INVITE with inactive stops the streams, recvonly resume
   const call = new RecordedCall(await context(recorder, { durationMs: 600 }), 0);
   const running = call.run();
   const until = async (condition: () => boolean) => {
-    while (!condition()) await new Promise((resolve) => setTimeout(resolve, 2));
+    for (const end = performance.now() + 10_000; !condition(); await new Promise((resolve) => setTimeout(resolve, 2))) {
+      if (performance.now() > end) throw new Error('waited 10 s in vain');
+    }
   };
   await until(() => (recorder.calls[0]?.[0]?.rtp.packets.length ?? 0) >= 5);
   const leg = recorder.calls[0]![0]!;
