@@ -8,7 +8,7 @@ import { runInNewContext } from 'node:vm';
 import { type Case, type Round, RUN_PACKETS, type SrtpContender, Workload } from './workload.ts';
 
 /** Code is at its final speed after some thousand packets. */
-const WARM_UP_ROUNDS = 4;
+const WARM_UP_ROUNDS = 8;
 
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as (options: { type: 'minor' | 'major' }) => void;
