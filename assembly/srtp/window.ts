@@ -47,7 +47,8 @@ function advance(source: usize, top: u64, index: u64): void {
     memory.fill(source + SOURCE_WINDOW_AT, 0, SRTP_WINDOW_PACKETS / 8);
     return;
   }
-  for (let i = top + 1; i <= index; i++) store<u64>(word(source, i), load<u64>(word(source, i)) & ~bit(i));
+  // The packet's own bit is about to be set.
+  for (let i = top + 1; i < index; i++) store<u64>(word(source, i), load<u64>(word(source, i)) & ~bit(i));
 }
 
 function word(source: usize, index: u64): usize {
