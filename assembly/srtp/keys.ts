@@ -43,26 +43,17 @@ const LABEL_SALT: u32 = 2;
 const LABEL_RTCP: u32 = 3;
 const AUTHENTICATION_KEY_BYTES: u32 = 20;
 
-/** A context without keys. Tag lengths in bytes; `cipher` and what is stored of it as in layout.ts. */
-export function openContext(
-  context: usize,
-  cipher: u32,
-  keyBytes: u32,
-  rtpTagBytes: u32,
-  rtcpTagBytes: u32,
-  mkiBytes: u32,
-  isRtcpEncrypted: u32,
-  firstRtcpIndex: u32,
-): void {
+/** A context without keys: they come by rekeyContext and addKey. */
+export function openContext(context: usize, firstRtcpIndex: u32): void {
   memory.fill(context, 0, CONTEXT_BYTES);
-  rekeyContext(context, cipher, keyBytes, rtpTagBytes, rtcpTagBytes, mkiBytes, isRtcpEncrypted);
   store<u32>(context, firstRtcpIndex, CONTEXT_FIRST_RTCP_INDEX_AT);
   store<u32>(context, ROC_TRIES_PER_SECOND, CONTEXT_TRIES_LEFT_AT);
 }
 
 /**
  * A context that gets other keys. Sources and indices stay, for new keys do not reset the ROC (RFC 3711 section 3.3.1). The keys that it
- * had become the previous ones, for what is under way, unless packets are laid out otherwise now; those before are zeroed.
+ * had become the previous ones, for what is under way, unless packets are laid out otherwise now; those before are zeroed. Lengths in bytes,
+ * `cipher` as in layout.ts.
  */
 export function rekeyContext(
   context: usize,

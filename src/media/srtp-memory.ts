@@ -16,16 +16,7 @@ const MKI_AT = MASTER_SALT_AT + 16;
 
 export interface SrtpExports {
   initialise(): void;
-  srtpOpen(
-    context: number,
-    cipher: number,
-    keyBytes: number,
-    rtpTagBytes: number,
-    rtcpTagBytes: number,
-    mkiBytes: number,
-    isRtcpEncrypted: number,
-    firstRtcpIndex: number,
-  ): void;
+  srtpOpen(context: number, firstRtcpIndex: number): void;
   srtpRekey(
     context: number,
     cipher: number,
@@ -87,7 +78,8 @@ export class SrtpContexts {
   open(context: number, keys: SrtpKeys, firstRtcpIndex = 0): void {
     checkSrtpKeys(keys);
     this.#reserve(context, keys);
-    this.#wasm.srtpOpen(this.addressOf(context), ...parametersOf(keys), firstRtcpIndex);
+    this.#wasm.srtpOpen(this.addressOf(context), firstRtcpIndex);
+    this.#wasm.srtpRekey(this.addressOf(context), ...parametersOf(keys));
     this.#addKeys(context, keys);
   }
 
