@@ -281,9 +281,9 @@ export class SrtpBatchMemory {
     return this.#bytes.subarray(from, to);
   }
 
+  /** A copy, from the pool of small buffers. */
   copy(n: number): Uint8Array {
-    const [from, to] = this.#bounds(n);
-    return this.#bytes.slice(from, to);
+    return Buffer.from(this.packet(n));
   }
 
   #bounds(n: number): [from: number, to: number] {
