@@ -73,7 +73,7 @@ function unprotectSome(works: usize, count: u32): void {
   for (let n: u32 = 0; n < count; n++) {
     const work = workAt(works, n);
     if (load<u32>(work, WORK_STATUS_AT) != SRTP_PENDING) continue;
-    const status = isRtcp(work) ? finishRtcp(work) : finishRtp(work);
+    const status = finish(work);
     store<u32>(work, status, WORK_STATUS_AT);
     if (status == SRTP_OK) store<u32>(work, load<u16>(work, WORK_END_AT), WORK_LENGTH_AT);
   }
@@ -139,46 +139,39 @@ function isGenuineUnder(work: usize, key: u32): bool {
   return isGenuine(work, load<u32>(work, WORK_ROC_AT));
 }
 
-function finishRtp(work: usize): u32 {
+function finish(work: usize): u32 {
   const context = contextOf(work);
+  const reports = isRtcp(work);
+  const ssrc = ssrcOf(work);
   const seq = sequenceOf(load<u32>(work, WORK_PACKET_AT));
-  const known = findSource(context, ssrcOf(work));
+  const known = findSource(context, ssrc);
   // The batch itself may have moved the index on since the first guess, and without a tag nothing else would tell.
   if (tagBytesOf(work) == 0) store<u32>(work, guessRoc(known, seq), WORK_ROC_AT);
   const expected = isAsExpected(work);
-  if (!expected && !isUnderPreviousKey(work) && !findRoc(work, known)) return SRTP_UNAUTHENTICATED;
-  const index = indexOf(load<u32>(work, WORK_ROC_AT), seq);
-  if (isReplayed(known, index)) return SRTP_REPLAYED;
-  markSeen(takeSource(context, ssrcOf(work), known), index);
-  if (isSealed(work)) return SRTP_OK;
-  if (isGcm(work)) {
-    if (!expected) decryptAside(work);
-    acceptText(work);
-  } else if (load<u32>(context, CONTEXT_CIPHER_AT) == CIPHER_AES_CM) decrypt(work, index);
-  return SRTP_OK;
-}
-
-function finishRtcp(work: usize): u32 {
-  const context = contextOf(work);
-  const known = findSource(context, ssrcOf(work));
-  const expected = isAsExpected(work);
-  if (!expected && !isUnderPreviousKey(work)) return SRTP_UNAUTHENTICATED;
+  if (!expected && !isUnderPreviousKey(work) && (reports || !findRoc(work, known))) return SRTP_UNAUTHENTICATED;
   const word = load<u32>(work, WORK_ROC_AT);
-  const index = word & MAX_RTCP_INDEX;
-  if (isRtcpReplayed(known, index)) return SRTP_REPLAYED;
-  markRtcpSeen(takeSource(context, ssrcOf(work), known), index);
-  if ((word & ENCRYPTED) == 0 || isSealed(work)) return SRTP_OK;
-  if (isGcm(work)) {
-    if (!expected) decryptAside(work);
-    acceptText(work);
-  } else if (load<u32>(context, CONTEXT_CIPHER_AT) == CIPHER_AES_CM) decrypt(work, index);
+  const index = reports ? ((word & MAX_RTCP_INDEX) as u64) : indexOf(word, seq);
+  if (reports ? isRtcpReplayed(known, index as u32) : isReplayed(known, index)) return SRTP_REPLAYED;
+  const source = takeSource(context, ssrc, known);
+  if (reports) markRtcpSeen(source, index as u32);
+  else markSeen(source, index);
+  const isClear = reports && (word & ENCRYPTED) == 0;
+  if (!isClear && !isSealed(work)) decrypt(work, index, expected);
   return SRTP_OK;
 }
 
-function decrypt(work: usize, index: u64): void {
-  const text = load<u32>(work, WORK_PACKET_AT) + load<u16>(work, WORK_TEXT_AT);
-  const bytes: u32 = (load<u16>(work, WORK_END_AT) as u32) - load<u16>(work, WORK_TEXT_AT);
-  const cipher = cipherOf(work);
-  const iv = counterModeIv(cipher, ssrcOf(work), index);
-  counterMode(cipher, load<u32>(contextOf(work), CONTEXT_ROUNDS_AT), iv, 0, text, text, (bytes + 15) >> 4);
+/** `isAside`: GCM has decrypted it on the way to the tag. */
+function decrypt(work: usize, index: u64, isAside: bool): void {
+  const context = contextOf(work);
+  const cipher = load<u32>(context, CONTEXT_CIPHER_AT);
+  if (cipher == CIPHER_AES_GCM) {
+    if (!isAside) decryptAside(work);
+    acceptText(work);
+  } else if (cipher == CIPHER_AES_CM) {
+    const text = load<u32>(work, WORK_PACKET_AT) + load<u16>(work, WORK_TEXT_AT);
+    const bytes: u32 = (load<u16>(work, WORK_END_AT) as u32) - load<u16>(work, WORK_TEXT_AT);
+    const keys = cipherOf(work);
+    const iv = counterModeIv(keys, ssrcOf(work), index);
+    counterMode(keys, load<u32>(context, CONTEXT_ROUNDS_AT), iv, 0, text, text, (bytes + 15) >> 4);
+  }
 }
