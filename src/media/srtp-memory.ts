@@ -282,7 +282,7 @@ export class SrtpBatchMemory {
   }
 
   /** A copy, from the pool of small buffers. */
-  copy(n: number): Uint8Array {
+  copy(n: number): Buffer {
     return Buffer.from(this.packet(n));
   }
 

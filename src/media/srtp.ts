@@ -173,12 +173,12 @@ export class SrtpContext {
    * is a copy.
    * @throws SrtpError
    */
-  rtp(packet: Uint8Array): Uint8Array {
+  rtp(packet: Uint8Array): Buffer {
     return this.#one('rtp', packet);
   }
 
   /** The same for a compound RTCP packet (RFC 3711 section 3.4, RFC 7714 section 9). @throws SrtpError */
-  rtcp(packet: Uint8Array): Uint8Array {
+  rtcp(packet: Uint8Array): Buffer {
     return this.#one('rtcp', packet);
   }
 
@@ -214,7 +214,7 @@ export class SrtpContext {
     this.#onClose();
   }
 
-  #one(kind: 'rtp' | 'rtcp', packet: Uint8Array): Uint8Array {
+  #one(kind: 'rtp' | 'rtcp', packet: Uint8Array): Buffer {
     const batch = this.#single;
     batch.clear();
     batch.add(this, kind, packet);
@@ -272,7 +272,7 @@ export class SrtpBatch {
   }
 
   /** A copy of the n-th packet. */
-  copy(n: number): Uint8Array {
+  copy(n: number): Buffer {
     return this.#memory.copy(n);
   }
 

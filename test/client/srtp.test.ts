@@ -53,7 +53,7 @@ function unprotect(context: SrtpContext, kind: 'rtp' | 'rtcp', packets: Uint8Arr
   let copies = 0;
   for (const packet of packets) {
     try {
-      taken.push(context[kind](packet));
+      taken.push(Uint8Array.from(context[kind](packet)));
     } catch (error) {
       assert.equal((error as SrtpError).code, 'REPLAYED');
       copies++;
