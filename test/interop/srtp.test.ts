@@ -66,4 +66,5 @@ test('calls in every family of suites, with loss, reordering and duplicates', as
 test('media in the clear is refused there, and the call says so', async () => {
   const { calls } = await overTls({});
   assert.equal(calls[0]!.status, 488);
+  assert.match(calls[0]!.error ?? '', /only SRTP is taken/);
 });

@@ -4,7 +4,14 @@
 import { randomUUID } from 'node:crypto';
 import type { SrtpSuite } from '../../media/srtp-suites.ts';
 import { buildOffer, type MediaDescription, parseSdp, remoteOf, type Sdp } from '../../sdp/index.ts';
-import type { OutgoingInvite, SipAnswer, SipRequest, SipSession, TransportName } from '../../sip/index.ts';
+import {
+  type OutgoingInvite,
+  type SipAnswer,
+  SipFailure,
+  type SipRequest,
+  type SipSession,
+  type TransportName,
+} from '../../sip/index.ts';
 import {
   buildMetadata,
   buildSiprecBody,
@@ -335,7 +342,8 @@ export class RecordedCall {
   private fail(error: unknown): void {
     const failure = error as Error & { status?: number };
     if (this.session === null && typeof failure.status === 'number') this.report.status = failure.status;
-    this.report.error ??= failure.message;
+    const warning = error instanceof SipFailure ? error.response?.header('Warning') : null;
+    this.report.error ??= warning ? `${failure.message}: ${warning}` : failure.message;
   }
 }
 
