@@ -174,8 +174,7 @@ function startProgress(total: number): { onCall: (call: CallReport) => void; sto
       over++;
       if (call.error === null && call.status === 200) return;
       failed++;
-      if (failed <= 10)
-        process.stderr.write(`call ${call.callId || '(not set up)'}: ${call.status} ${call.error ?? ''}\n`);
+      if (failed <= 10) process.stderr.write(`call ${call.callId || '(not set up)'}: ${call.error ?? call.status}\n`);
     },
     stop: () => clearInterval(timer),
   };
@@ -188,7 +187,7 @@ function publicReport(report: CallerReport): unknown {
 
 function describe(report: CallerReport): string {
   const lines = report.calls.flatMap((call) => [
-    `${call.callId || '(no call)'}  ${call.status}${call.error === null ? '' : `  ${call.error}`}`,
+    `${call.callId || '(no call)'}  ${call.error ?? call.status}`,
     ...call.streams.map(({ label, ssrc, packets }) => {
       const { sent, withheld, duplicated, reordered } = packets;
       const name = ssrc.toString(16).padStart(8, '0');

@@ -1,5 +1,5 @@
 /** `doubletrack certificate`: an authority of its own and a certificate by it, for trials of SIP over TLS. */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Command } from 'commander';
 import { issue, makeAuthority } from '../certificates/certificate.ts';
@@ -17,6 +17,9 @@ function make({ name: names, out }: CertificateFlags): void {
   const write = (file: string, text: string, mode: number) =>
     // An existing file is somebody's: it is not written over.
     writeFileSync(path.join(folder, file), text, { mode, flag: 'wx' });
+  if (existsSync(path.join(folder, 'key.pem'))) {
+    throw new Error(`${folder} has a key.pem already, which is not written over: name another folder with --out`);
+  }
   write('key.pem', key, 0o600);
   write('cert.pem', cert, 0o644);
   write('ca.pem', authority.cert, 0o644);

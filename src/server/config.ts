@@ -281,7 +281,9 @@ function tlsConfig(get: <T>(key: string) => T, sip: readonly SipListenAddress[],
     );
   }
   if (get('secure') === 'required' && !listens)
-    throw fail('secure', 'needs a TLS listener, such as sip: tls:0.0.0.0:5061');
+    throw new ConfigError(
+      'secure: required needs a TLS listener: add --sip tls:0.0.0.0:5061, with --tls-cert and --tls-key',
+    );
   return tls;
 }
 

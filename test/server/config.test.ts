@@ -165,7 +165,7 @@ describe('configuration of the server', () => {
       [['--dns-servers', '1.2.3'], {}, /^dnsServers must be IP addresses/],
       [['--dns-servers', '1.2.3.4:0'], {}, /^dnsServers has a port/],
       [['--dns-servers', 'ns.example.com'], {}, /^dnsServers has the wrong form/],
-      [['--secure', 'required'], {}, /^secure needs a TLS listener/],
+      [['--secure', 'required'], {}, /^secure: required needs a TLS listener: add --sip tls:/],
       [['--secure', 'maybe'], {}, /^secure must be one of required, preferred, allowed/],
       [['--http', '8080'], {}, /^http has the wrong form: .*127\.0\.0\.1:8080$/],
       [['--http', 'localhost:99999'], {}, /^http has a port above/],

@@ -5,7 +5,7 @@
 import { Dialog } from '../dialog/index.ts';
 import { parseDigits, type RequestDraft, type SipBody, type SipResponse, uriScheme } from '../message/index.ts';
 import { Alarm, type ClientUser, T1_64 } from '../transaction/index.ts';
-import type { Flow, SendFailure } from '../transport/flow.ts';
+import { FAILURE_REASONS, type Flow, type SendFailure } from '../transport/flow.ts';
 import type { NextHop } from '../transport/next-hop.ts';
 import type { SessionHost } from './host.ts';
 import type { SentRequest } from './sent-request.ts';
@@ -129,7 +129,7 @@ export class OutgoingInvite implements ClientUser {
     else this.#fail(new SipFailure(this.#cancelled ? 487 : response.status, response.reason, response));
   }
 
-  onFailure(cause: 'timeout' | SendFailure, detail: string = cause): void {
+  onFailure(cause: 'timeout' | SendFailure, detail: string = FAILURE_REASONS[cause]): void {
     const status = this.#cancelled ? 487 : cause === 'timeout' ? 408 : 503;
     this.#fail(new SipFailure(status, `INVITE: ${detail}`));
   }

@@ -6,7 +6,7 @@
 import { type Dialog, recordRoutes } from '../dialog/index.ts';
 import type { SipBody, SipRequest, SipResponse } from '../message/index.ts';
 import { type ServerTransaction, T2 } from '../transaction/index.ts';
-import type { Flow } from '../transport/flow.ts';
+import { FAILURE_REASONS, type Flow } from '../transport/flow.ts';
 import { type NextHop, nextHop } from '../transport/next-hop.ts';
 import type { SessionHost } from './host.ts';
 import { OfferQueue, type Outcome } from './offer-queue.ts';
@@ -158,7 +158,7 @@ export class SipSession {
         this.#takeResponse(method, response, cseq);
         settle(response);
       },
-      onFailure: (cause, detail = cause) => {
+      onFailure: (cause, detail = FAILURE_REASONS[cause]) => {
         const status = cause === 'timeout' ? 408 : 503;
         // A connection that failed ends no dialog (RFC 5057 5.1, 503): the peer may be reached again, or times out.
         if (method !== 'BYE' && status === 408) this.#lost(status, `no answer to ${method}: ${cause}`);

@@ -33,6 +33,15 @@ export interface Flow {
 /** Why bytes could not be sent. `refused` says that nobody listens there, `untrusted` that the certificate won't do. */
 export type SendFailure = 'refused' | 'unreachable' | 'timeout' | 'closed' | 'untrusted';
 
+/** The same for a person, with the next step. */
+export const FAILURE_REASONS: Record<SendFailure, string> = {
+  refused: 'refused: nobody listens there; is the peer running, and is that its port?',
+  unreachable: 'unreachable: no way leads there from this machine',
+  timeout: 'timeout: no answer; is the address right, and does a firewall stand between?',
+  closed: 'closed: the peer ended the connection; does it speak SIP over this transport on that port?',
+  untrusted: 'untrusted: the certificate of the peer does not prove who it is',
+};
+
 /** Hears of a failure, with words for a person where there is more to say. */
 export type OnSendFailure = (failure: SendFailure, detail?: string) => void;
 

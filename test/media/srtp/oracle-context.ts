@@ -82,7 +82,7 @@ class OracleContext implements ContextLike {
     );
   }
 
-  rtp(packet: Uint8Array): Uint8Array {
+  rtp(packet: Uint8Array): Buffer {
     rtpHeaderBytes(packet); // must be RTP
     const view = Buffer.from(packet);
     const [seq, ssrc] = [view.readUInt16BE(2), view.readUInt32BE(8)];
@@ -116,7 +116,7 @@ class OracleContext implements ContextLike {
     return this.#withAnyKey((session) => unprotectRtp(session.rtp, roc, packet));
   }
 
-  rtcp(packet: Uint8Array): Uint8Array {
+  rtcp(packet: Uint8Array): Buffer {
     if (packet.length < 8) throw new SrtpError('INVALID', 'not RTCP');
     const ssrc = Buffer.from(packet).readUInt32BE(4);
     const source = this.#source(ssrc);
