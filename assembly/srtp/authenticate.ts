@@ -3,9 +3,7 @@
  * written where MKI and tag stood; that of RTCP is the packet with its index word.
  */
 import {
-  CIPHER_AES_GCM,
   CIPHER_HMAC_AT,
-  CONTEXT_CIPHER_AT,
   SRTP_PENDING,
   SRTP_TAGS_AT,
   WORK_BLOCKS_AT,
@@ -15,7 +13,7 @@ import {
   WORK_STATUS_AT,
 } from '../layout';
 import { hmacSha1, hmacSha1x4, sha1Pad } from './hmac-sha1';
-import { cipherOf, contextOf, isRtcp, storeWord, tagBytesOf, workAt } from './work';
+import { cipherOf, isGcm, isRtcp, storeWord, tagBytesOf, workAt } from './work';
 
 /** From one tag at SRTP_TAGS_AT to the next. */
 const TAG_STRIDE: u32 = 32;
@@ -54,8 +52,7 @@ export function authenticateBatch(works: usize, count: u32): void {
 }
 
 function hasMessage(work: usize): bool {
-  if (load<u32>(work, WORK_STATUS_AT) != SRTP_PENDING || tagBytesOf(work) == 0) return false;
-  return load<u32>(contextOf(work), CONTEXT_CIPHER_AT) != CIPHER_AES_GCM;
+  return load<u32>(work, WORK_STATUS_AT) == SRTP_PENDING && tagBytesOf(work) != 0 && !isGcm(work);
 }
 
 /** Once more, when the ROC is another. */

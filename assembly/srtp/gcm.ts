@@ -5,59 +5,35 @@
  * AAD of RTP is the header (RFC 7714 section 8.2); of RTCP it is the first eight bytes and the index word, or, when nothing is
  * encrypted, the whole packet and the index word (section 9.2 and 9.3).
  */
-import {
-  CIPHER_GHASH_AT,
-  CONTEXT_ROUNDS_AT,
-  SRTP_PLAIN_AT,
-  WORK_END_AT,
-  WORK_PACKET_AT,
-  WORK_ROC_AT,
-  WORK_TEXT_AT,
-} from '../layout';
-import { sequenceOf } from '../rtp/header';
+import { CIPHER_GHASH_AT, SRTP_PLAIN_AT, WORK_PACKET_AT, WORK_ROC_AT, WORK_TEXT_AT } from '../layout';
 import { encryptBlock } from './aes';
 import { counterMode } from './aes-ctr';
 import { ghash, ghashUpdate } from './ghash';
 import { gcmIv } from './iv';
-import { indexOf } from './sources';
 import {
   cipherOf,
-  contextOf,
   ENCRYPTED,
   firstBytes,
   INDEX_BYTES,
   isRtcp,
-  MAX_RTCP_INDEX,
+  packetIndexOf,
   RTCP_HEADER_BYTES,
+  roundsOf,
   ssrcOf,
+  textBytesOf,
+  textOf,
 } from './work';
 
 /** Counter of the block that hides the tag; the text follows it (section 7.1). */
 const TAG_COUNTER: u32 = 1;
 
-function roundsOf(work: usize): u32 {
-  return load<u32>(contextOf(work), CONTEXT_ROUNDS_AT);
-}
-
 function ivOf(work: usize): v128 {
-  const word = load<u32>(work, WORK_ROC_AT);
-  const seq = sequenceOf(load<u32>(work, WORK_PACKET_AT));
-  const index = isRtcp(work) ? ((word & MAX_RTCP_INDEX) as u64) : indexOf(word, seq);
-  return gcmIv(cipherOf(work), ssrcOf(work), index);
-}
-
-/** Where what is encrypted begins, and its bytes. */
-function textOf(work: usize): usize {
-  return load<u32>(work, WORK_PACKET_AT) + load<u16>(work, WORK_TEXT_AT);
-}
-
-function textBytesOf(work: usize): u32 {
-  return (load<u16>(work, WORK_END_AT) as u32) - load<u16>(work, WORK_TEXT_AT);
+  return gcmIv(cipherOf(work), ssrcOf(work), packetIndexOf(work));
 }
 
 /** The block that is xored with the hash to make the tag, for the ROC or index that the work has now. */
-export function hidingBlock(work: usize, cipher: usize): v128 {
-  return encryptBlock(cipher, roundsOf(work), i8x16.replace_lane(ivOf(work), 15, TAG_COUNTER as i8));
+export function hidingBlock(work: usize): v128 {
+  return encryptBlock(cipherOf(work), roundsOf(work), i8x16.replace_lane(ivOf(work), 15, TAG_COUNTER as i8));
 }
 
 /** GHASH of AAD and ciphertext. What lies behind the ciphertext (tag, index word) is overwritten. */

@@ -4,11 +4,9 @@
  */
 import {
   CIPHER_AES_CM,
-  CIPHER_AES_GCM,
   CONTEXT_CIPHER_AT,
   CONTEXT_FIRST_RTCP_INDEX_AT,
   CONTEXT_KEY_AT,
-  CONTEXT_ROUNDS_AT,
   CONTEXT_RTCP_ENCRYPTED_AT,
   SOURCE_FLAGS_AT,
   SOURCE_RTCP_INDEX_AT,
@@ -31,17 +29,16 @@ import {
   WORK_TEXT_AT,
 } from '../layout';
 import { headerBytes, payloadBytes, sequenceOf } from '../rtp/header';
-import { counterMode } from './aes-ctr';
 import { authenticateBatch, prepareMessage } from './authenticate';
+import { cryptText } from './cm';
 import { encryptText, hashPacket, hidingBlock } from './gcm';
-import { counterModeIv } from './iv';
 import { findSource, guessRoc, hasPlace, indexOf, rocOf, takeSource } from './sources';
 import { isReplayed, markRtcpSeen, markSeen } from './window';
 import {
-  cipherOf,
   contextOf,
   ENCRYPTED,
   INDEX_BYTES,
+  isGcm,
   isRtcp,
   MAX_RTCP_INDEX,
   mkiBytesOf,
@@ -87,7 +84,7 @@ function encryptRtp(work: usize): u32 {
   if (isReplayed(known, index)) return SRTP_REPLAYED;
   markSeen(takeSource(context, ssrcOf(work), known), index);
   store<u32>(work, roc, WORK_ROC_AT);
-  encrypt(work, headerBytes(packet, bytes), bytes, index, true);
+  encrypt(work, headerBytes(packet, bytes), bytes, true);
   return SRTP_PENDING;
 }
 
@@ -103,7 +100,7 @@ function encryptRtcp(work: usize): u32 {
   markRtcpSeen(takeSource(context, ssrcOf(work), known), index);
   const isEncrypted = load<u32>(context, CONTEXT_RTCP_ENCRYPTED_AT) != 0;
   store<u32>(work, isEncrypted ? index | ENCRYPTED : index, WORK_ROC_AT);
-  encrypt(work, RTCP_HEADER_BYTES, bytes, index, isEncrypted);
+  encrypt(work, RTCP_HEADER_BYTES, bytes, isEncrypted);
   return SRTP_PENDING;
 }
 
@@ -115,25 +112,17 @@ function nextRtcpIndex(context: usize, source: usize): u32 {
 }
 
 /** Encrypts the text, and prepares the message of the tag or, for GCM, makes the tag. */
-function encrypt(work: usize, text: u32, end: u32, index: u64, isEncrypted: bool): void {
+function encrypt(work: usize, text: u32, end: u32, isEncrypted: bool): void {
   store<u16>(work, text as u16, WORK_TEXT_AT);
   store<u16>(work, end as u16, WORK_END_AT);
-  const packet: usize = load<u32>(work, WORK_PACKET_AT);
-  const context = contextOf(work);
-  const kind = load<u32>(context, CONTEXT_CIPHER_AT);
-  const cipher = cipherOf(work);
-  if (kind == CIPHER_AES_GCM) {
-    const hiding = isEncrypted ? encryptText(work) : hidingBlock(work, cipher);
+  if (isGcm(work)) {
+    const hiding = isEncrypted ? encryptText(work) : hidingBlock(work);
     v128.store(work, v128.xor(hashPacket(work), hiding), WORK_MAC_AT);
     return;
   }
-  if (kind == CIPHER_AES_CM && isEncrypted) {
-    const iv = counterModeIv(cipher, ssrcOf(work), index);
-    const at = packet + text;
-    counterMode(cipher, load<u32>(context, CONTEXT_ROUNDS_AT), iv, 0, at, at, (end - text + 15) >> 4);
-  }
+  if (isEncrypted && load<u32>(contextOf(work), CONTEXT_CIPHER_AT) == CIPHER_AES_CM) cryptText(work);
   if (isRtcp(work)) {
-    storeWord(packet + end, load<u32>(work, WORK_ROC_AT));
+    storeWord(load<u32>(work, WORK_PACKET_AT) + end, load<u32>(work, WORK_ROC_AT));
     end += INDEX_BYTES;
   }
   if (tagBytesOf(work) != 0) prepareMessage(work, end);
@@ -142,9 +131,8 @@ function encrypt(work: usize, text: u32, end: u32, index: u64, isEncrypted: bool
 /** Index word, MKI and tag, in the order that the cipher has them in. */
 function appendTag(work: usize): void {
   const packet: usize = load<u32>(work, WORK_PACKET_AT);
-  const context = contextOf(work);
   let at = packet + load<u16>(work, WORK_END_AT);
-  if (load<u32>(context, CONTEXT_CIPHER_AT) == CIPHER_AES_GCM) {
+  if (isGcm(work)) {
     v128.store(at, v128.load(work, WORK_MAC_AT));
     at = appendMki(work, appendIndex(work, at + tagBytesOf(work)));
   } else {

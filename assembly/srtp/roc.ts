@@ -1,13 +1,12 @@
 /**
  * Finds the roll-over counter of an RTP packet that does not verify under the expected one: the recorder has joined late, more than
- * 2^15 packets are missing, or the peer has begun again at 0. Tried within bounds, for each try costs a tag; nothing is
- * committed here.
+ * 2^15 packets are missing, or the peer has begun again at 0. Tried within bounds, for each try costs a tag; state
+ * moves for what has verified only.
  *
- * A lower ROC than before would let old packets be replayed: it is tried only when signalling has allowed it, once (re-INVITE, hold).
+ * A lower ROC than before would let old packets be replayed: it is tried only when signalling has allowed it (re-INVITE, hold), and once:
+ * with the first packet that verifies so, what the source has sent before is forgotten.
  */
 import {
-  CIPHER_AES_GCM,
-  CONTEXT_CIPHER_AT,
   CONTEXT_NEXT_ROC_AT,
   CONTEXT_ROC_FOUND_AT,
   CONTEXT_ROC_RESET_AT,
@@ -29,15 +28,13 @@ import { authenticateOne } from './authenticate';
 import { hidingBlock } from './gcm';
 import { guessRoc, rocOf } from './sources';
 import { restart } from './window';
-import { cipherOf, contextOf, isRtcp, isTag, storeWord } from './work';
+import { contextOf, isGcm, isRtcp, isTag, storeWord } from './work';
 
 /** Whether the packet verifies under this ROC (of RTCP, index word), which it is left with. */
 export function isGenuine(work: usize, roc: u32): bool {
   store<u32>(work, roc, WORK_ROC_AT);
   const mac = v128.load(work, WORK_MAC_AT);
-  if (load<u32>(contextOf(work), CONTEXT_CIPHER_AT) == CIPHER_AES_GCM) {
-    return isTag(work, v128.xor(mac, hidingBlock(work, cipherOf(work))));
-  }
+  if (isGcm(work)) return isTag(work, v128.xor(mac, hidingBlock(work)));
   const packet: usize = load<u32>(work, WORK_PACKET_AT);
   if (!isRtcp(work)) storeWord(packet + load<u16>(work, WORK_END_AT), roc);
   authenticateOne(work);

@@ -9,10 +9,8 @@
  */
 import {
   CIPHER_AES_CM,
-  CIPHER_AES_GCM,
   CONTEXT_CIPHER_AT,
   CONTEXT_PREVIOUS_KEY_AT,
-  CONTEXT_ROUNDS_AT,
   SRTP_CHUNK_PACKETS,
   SRTP_INVALID,
   SRTP_NOW_US_AT,
@@ -32,23 +30,22 @@ import {
   WORK_TEXT_AT,
 } from '../layout';
 import { FIXED_HEADER_BYTES, headerBytes, sequenceOf } from '../rtp/header';
-import { counterMode } from './aes-ctr';
 import { authenticateBatch, prepareMessage } from './authenticate';
+import { cryptText } from './cm';
 import { acceptText, decryptAside, hashPacket } from './gcm';
-import { counterModeIv } from './iv';
 import { findRoc, isGenuine } from './roc';
-import { findSource, guessRoc, indexOf, takeSource } from './sources';
+import { findSource, guessRoc, takeSource } from './sources';
 import { isReplayed, isRtcpReplayed, markRtcpSeen, markSeen } from './window';
 import {
-  cipherOf,
   contextOf,
   ENCRYPTED,
   findKey,
   INDEX_BYTES,
+  isGcm,
   isRtcp,
   isTag,
-  MAX_RTCP_INDEX,
   mkiBytesOf,
+  packetIndexOf,
   RTCP_HEADER_BYTES,
   ssrcOf,
   tagBytesOf,
@@ -77,10 +74,6 @@ function unprotectSome(works: usize, count: u32): void {
     store<u32>(work, status, WORK_STATUS_AT);
     if (status == SRTP_OK) store<u32>(work, load<u16>(work, WORK_END_AT), WORK_LENGTH_AT);
   }
-}
-
-function isGcm(work: usize): bool {
-  return load<u32>(contextOf(work), CONTEXT_CIPHER_AT) == CIPHER_AES_GCM;
 }
 
 /** Where the parts are, which key it is, and which index it has if all goes as expected. */
@@ -129,7 +122,7 @@ function isUnderPreviousKey(work: usize): bool {
   if (key == 0 || mkiBytesOf(work) != 0) return false;
   const present = load<u32>(work, WORK_KEY_AT);
   if (isGenuineUnder(work, key)) return true;
-  isGenuineUnder(work, present);
+  isGenuineUnder(work, present); // for who looks on: key and tag are those of the present again
   return false;
 }
 
@@ -143,35 +136,27 @@ function finish(work: usize): u32 {
   const context = contextOf(work);
   const reports = isRtcp(work);
   const ssrc = ssrcOf(work);
-  const seq = sequenceOf(load<u32>(work, WORK_PACKET_AT));
   const known = findSource(context, ssrc);
   // The batch itself may have moved the index on since the first guess, and without a tag nothing else would tell.
-  if (tagBytesOf(work) == 0) store<u32>(work, guessRoc(known, seq), WORK_ROC_AT);
+  if (tagBytesOf(work) == 0) {
+    store<u32>(work, guessRoc(known, sequenceOf(load<u32>(work, WORK_PACKET_AT))), WORK_ROC_AT);
+  }
   const expected = isAsExpected(work);
   if (!expected && !isUnderPreviousKey(work) && (reports || !findRoc(work, known))) return SRTP_UNAUTHENTICATED;
-  const word = load<u32>(work, WORK_ROC_AT);
-  const index = reports ? ((word & MAX_RTCP_INDEX) as u64) : indexOf(word, seq);
+  const index = packetIndexOf(work);
   if (reports ? isRtcpReplayed(known, index as u32) : isReplayed(known, index)) return SRTP_REPLAYED;
   const source = takeSource(context, ssrc, known);
   if (reports) markRtcpSeen(source, index as u32);
   else markSeen(source, index);
-  const isClear = reports && (word & ENCRYPTED) == 0;
-  if (!isClear && !isSealed(work)) decrypt(work, index, expected);
+  const isClear = reports && (load<u32>(work, WORK_ROC_AT) & ENCRYPTED) == 0;
+  if (!isClear && !isSealed(work)) decrypt(work, expected);
   return SRTP_OK;
 }
 
 /** `isAside`: GCM has decrypted it on the way to the tag. */
-function decrypt(work: usize, index: u64, isAside: bool): void {
-  const context = contextOf(work);
-  const cipher = load<u32>(context, CONTEXT_CIPHER_AT);
-  if (cipher == CIPHER_AES_GCM) {
+function decrypt(work: usize, isAside: bool): void {
+  if (isGcm(work)) {
     if (!isAside) decryptAside(work);
     acceptText(work);
-  } else if (cipher == CIPHER_AES_CM) {
-    const text = load<u32>(work, WORK_PACKET_AT) + load<u16>(work, WORK_TEXT_AT);
-    const bytes: u32 = (load<u16>(work, WORK_END_AT) as u32) - load<u16>(work, WORK_TEXT_AT);
-    const keys = cipherOf(work);
-    const iv = counterModeIv(keys, ssrcOf(work), index);
-    counterMode(keys, load<u32>(context, CONTEXT_ROUNDS_AT), iv, 0, text, text, (bytes + 15) >> 4);
-  }
+  } else if (load<u32>(contextOf(work), CONTEXT_CIPHER_AT) == CIPHER_AES_CM) cryptText(work);
 }

@@ -1,9 +1,12 @@
 /** A packet of a batch, and what its context and key say about it. */
 import {
   CHANNEL_RTCP,
+  CIPHER_AES_GCM,
+  CONTEXT_CIPHER_AT,
   CONTEXT_KEY_AT,
   CONTEXT_MKI_BYTES_AT,
   CONTEXT_PREVIOUS_KEY_AT,
+  CONTEXT_ROUNDS_AT,
   CONTEXT_RTCP_TAG_BYTES_AT,
   CONTEXT_RTP_TAG_BYTES_AT,
   SRTP_KEY_MKI_AT,
@@ -14,10 +17,15 @@ import {
   WORK_BYTES,
   WORK_CHANNEL_AT,
   WORK_CONTEXT_AT,
+  WORK_END_AT,
   WORK_KEY_AT,
   WORK_PACKET_AT,
+  WORK_ROC_AT,
   WORK_TAG_AT,
+  WORK_TEXT_AT,
 } from '../layout';
+import { sequenceOf } from '../rtp/header';
+import { indexOf } from './sources';
 
 /** In RTCP, the fixed part that is never encrypted (RFC 3711 section 3.4); behind the rest comes the index word. */
 export const RTCP_HEADER_BYTES: u32 = 8;
@@ -32,6 +40,30 @@ export function workAt(works: usize, n: u32): usize {
 
 export function contextOf(work: usize): usize {
   return load<u32>(work, WORK_CONTEXT_AT);
+}
+
+export function isGcm(work: usize): bool {
+  return load<u32>(contextOf(work), CONTEXT_CIPHER_AT) == CIPHER_AES_GCM;
+}
+
+export function roundsOf(work: usize): u32 {
+  return load<u32>(contextOf(work), CONTEXT_ROUNDS_AT);
+}
+
+/** Where what is encrypted begins, and its bytes. */
+export function textOf(work: usize): usize {
+  return load<u32>(work, WORK_PACKET_AT) + load<u16>(work, WORK_TEXT_AT);
+}
+
+export function textBytesOf(work: usize): u32 {
+  return (load<u16>(work, WORK_END_AT) as u32) - load<u16>(work, WORK_TEXT_AT);
+}
+
+/** The packet's index: of RTP for the ROC that the work has now, of RTCP as it stands in the packet. */
+export function packetIndexOf(work: usize): u64 {
+  const word = load<u32>(work, WORK_ROC_AT);
+  if (isRtcp(work)) return (word & MAX_RTCP_INDEX) as u64;
+  return indexOf(word, sequenceOf(load<u32>(work, WORK_PACKET_AT)));
 }
 
 export function isRtcp(work: usize): bool {
