@@ -135,12 +135,15 @@ export class Lane {
 
   /** Of all lives. */
   totals(): PacketTotals {
-    return addTotals(this.#memory.totals(), this.#earlier);
+    const totals = this.#memory.totals();
+    return this.#earlier ? sumOf(totals, this.#earlier) : totals;
   }
 
   /** Of all lives; the last packet is that of the present one. */
   streamCounters(slot: number): StreamCounts {
-    return addCounts(this.#memory.streamCounters(slot), this.#earlierOfStream.get(slot));
+    const counts = this.#memory.streamCounters(slot);
+    const earlier = this.#earlierOfStream.get(slot) ?? NO_COUNTS;
+    return { ...sumOf(counts, earlier), lastPacketUs: counts.lastPacketUs };
   }
 
   async openRecording(id: Uint8Array): Promise<number> {
@@ -354,28 +357,8 @@ const NO_COUNTS: StreamCounts = {
   lastPacketUs: 0,
 };
 
-function addCounts(a: StreamCounts, b: StreamCounts = NO_COUNTS): StreamCounts {
-  return {
-    received: a.received + b.received,
-    invalid: a.invalid + b.invalid,
-    unauthorised: a.unauthorised + b.unauthorised,
-    duplicate: a.duplicate + b.duplicate,
-    dropped: a.dropped + b.dropped,
-    unauthenticated: a.unauthenticated + b.unauthenticated,
-    lastPacketUs: a.lastPacketUs,
-  };
-}
-
-function addTotals(a: PacketTotals, b: PacketTotals | null): PacketTotals {
-  if (!b) return a;
-  return {
-    received: a.received + b.received,
-    duplicate: a.duplicate + b.duplicate,
-    paused: a.paused + b.paused,
-    invalid: a.invalid + b.invalid,
-    unauthorised: a.unauthorised + b.unauthorised,
-    dropped: a.dropped + b.dropped,
-    rtcp: a.rtcp + b.rtcp,
-    unauthenticated: a.unauthenticated + b.unauthenticated,
-  };
+/** Member by member; both have the same. */
+function sumOf<T extends { [K in keyof T]: number }>(a: T, b: T): T {
+  const sums = Object.keys(a).map((name) => [name, a[name as keyof T] + b[name as keyof T]]);
+  return Object.fromEntries(sums) as T;
 }
