@@ -1,4 +1,5 @@
 /** What the media core exports. All state lives at the addresses of layout.ts; there are no globals. */
+import { countKernelDrops as countDropsOfSocket, describeReceived } from './io/received';
 import { appendRecord, flushBlocks } from './journal/blocks';
 import { buildCrcTable, crc32c as crc32cOf } from './journal/crc32c';
 import { KIND_NOTE, NO_STREAM } from './layout';
@@ -39,6 +40,16 @@ export function process(packets: u32): void {
 /** Puts a note (UTF-8 JSON) into the recording's journal; 0 when there is no room now. */
 export function note(recording: u32, at: usize, bytes: u32, nowUs: u64): u32 {
   return appendRecord(recording, NO_STREAM, KIND_NOTE, 0, 0, nowUs, at, bytes) ? 1 : 0;
+}
+
+/** Takes into the batch what recvmmsg has put into its slots from `first` on; see io/received.ts. */
+export function received(first: u32, count: u32, socket: u32, nowUs: f64, aheadUs: f64): void {
+  describeReceived(first, count, socket, nowUs, aheadUs);
+}
+
+/** What the kernel has dropped of a socket since it was opened; the journal is told of what is new. */
+export function countKernelDrops(socket: u32, total: u32): void {
+  countDropsOfSocket(socket, total);
 }
 
 /** Packets that the kernel lost for want of room in the socket's buffer. */

@@ -379,7 +379,58 @@ export const CONTEXTS_AT = BLOCKS_AT + BLOCKS_BYTES;
 export const MAX_CONTEXTS = MAX_STREAMS * 2;
 export const KEYS_AT = CONTEXTS_AT + MAX_CONTEXTS * CONTEXT_BYTES;
 export const MAX_KEYS = MAX_CONTEXTS + 1024;
-export const LANE_MEMORY_BYTES = KEYS_AT + MAX_KEYS * SRTP_KEY_BYTES;
+
+// --- what the kernel reads and writes in batch socket calls: Linux, 64 bits, little endian (see src/media/io-memory.ts) ---
+
+export const IO_AT = KEYS_AT + MAX_KEYS * SRTP_KEY_BYTES;
+/** struct mmsghdr of recvmmsg(2), one per slot of the batch. */
+export const MESSAGE_HEADER_BYTES = 64;
+export const MESSAGE_NAME_AT = 0;
+export const MESSAGE_NAME_BYTES_AT = 8;
+export const MESSAGE_IOVECS_AT = 16;
+export const MESSAGE_IOVEC_COUNT_AT = 24;
+export const MESSAGE_CONTROL_AT = 32;
+export const MESSAGE_CONTROL_BYTES_AT = 40;
+export const MESSAGE_FLAGS_AT = 48;
+export const MESSAGE_LENGTH_AT = 56;
+export const MESSAGE_TRUNCATED = 0x20; // MSG_TRUNC
+export const RECEIVE_HEADERS_AT = IO_AT;
+export const IOVEC_BYTES = 16;
+export const RECEIVE_IOVECS_AT = RECEIVE_HEADERS_AT + BATCH_PACKETS * MESSAGE_HEADER_BYTES;
+/** struct sockaddr_in, or sockaddr_in6. */
+export const SOCKET_ADDRESS_BYTES = 32;
+export const RECEIVE_NAMES_AT = RECEIVE_IOVECS_AT + BATCH_PACKETS * IOVEC_BYTES;
+/** Control messages: arrival time (32 bytes), drops so far (24). */
+export const CONTROL_BYTES = 64;
+export const RECEIVE_CONTROLS_AT = RECEIVE_NAMES_AT + BATCH_PACKETS * SOCKET_ADDRESS_BYTES;
+export const CONTROL_HEADER_BYTES = 16;
+export const CONTROL_TYPE_AT = 12;
+export const CONTROL_ARRIVAL = 35; // SO_TIMESTAMPNS
+export const CONTROL_DROPS = 40; // SO_RXQ_OVFL
+export const ADDRESS_FAMILY_IPV4 = 2;
+export const ADDRESS_FAMILY_IPV6 = 10;
+/** struct epoll_event, at its larger size. */
+export const EVENT_BYTES = 16;
+export const MAX_EVENTS = 512;
+export const EVENTS_AT = RECEIVE_CONTROLS_AT + BATCH_PACKETS * CONTROL_BYTES;
+/** Values of socket options, and addresses to bind or send to. */
+export const IO_SCRATCH_AT = EVENTS_AT + MAX_EVENTS * EVENT_BYTES;
+export const IO_SCRATCH_BYTES = 512;
+/**
+ * The lane's open sockets: for each stream one for RTP, then one for RTCP. Descriptors belong to the process and outlive a worker: its successor
+ * finds them here.
+ */
+export const SOCKETS_AT = IO_SCRATCH_AT + IO_SCRATCH_BYTES;
+export const SOCKET_BYTES = 16;
+/** File descriptor + 1; 0: none. */
+export const SOCKET_FD_AT = 0;
+export const SOCKET_PORT_AT = 4;
+/** Datagrams that the kernel has dropped, as far as the journal was told. */
+export const SOCKET_DROPS_AT = 8;
+/** The last one is the epoll descriptor. */
+export const MAX_SOCKETS = MAX_STREAMS * 2 + 1;
+export const EPOLL_SOCKET = MAX_STREAMS * 2;
+export const LANE_MEMORY_BYTES = SOCKETS_AT + MAX_SOCKETS * SOCKET_BYTES;
 
 // --- status of a packet ---
 

@@ -31,6 +31,7 @@ const SIGNALLING = new Set(['sip', 'sdp', 'siprec', 'journal', 'cti']);
 const LAYOUT_READERS = new Set([
   'src/media/memory.ts',
   'src/media/srtp-memory.ts',
+  'src/media/io-memory.ts',
   'src/media/render.ts',
   'src/journal/format.ts',
 ]);
@@ -87,7 +88,7 @@ const IO = /^node:(dgram|net|tls|fs|fs\/promises)$/;
 const OUTERMOST = [
   /^src\/(server|client|cli|http|store|capture|recording|certificates)\//,
   /^src\/sip\/(transport\/|endpoint)/,
-  /^src\/media\/(address|sockets|worker|engine|lane|ports|memory|core|render|kernel-drops|proc-net)/,
+  /^src\/media\/(address|sockets|dgram-sockets|native-sockets|worker|engine|lane|ports|memory|core|render|kernel-drops|proc-net)/,
   /^src\/journal\/(writer|reader|demux|recover|segment|files|preallocate|packet)/,
 ];
 

@@ -89,6 +89,7 @@ export class JournalWriter {
   #closeBeforeMs = Infinity;
   #reserveTriedMs = 0;
   #signalled = false;
+  #isAsleep = false;
   #resume: (() => void) | null = null;
 
   private constructor(o: JournalOptions) {
@@ -129,6 +130,11 @@ export class JournalWriter {
     this.#acceptedBytes += bytes.length;
     this.#wake();
     return true;
+  }
+
+  /** I/O is under way. */
+  get isWorking(): boolean {
+    return !this.#isAsleep || this.#syncing !== null;
   }
 
   /** Resolves when everything written so far is on the disk. */
@@ -196,7 +202,10 @@ export class JournalWriter {
         wait = await this.#failed(error as NodeJS.ErrnoException);
         if (performance.now() > this.#closeBeforeMs) break;
       }
-      if (wait !== 0) await this.#sleep(wait);
+      if (wait === 0) continue;
+      this.#isAsleep = true;
+      await this.#sleep(wait);
+      this.#isAsleep = false;
     }
     await this.#syncing;
     await this.#segment?.abandon();

@@ -5,9 +5,11 @@ import { createLaneMemory, LaneMemory, MAX_NOTE_BYTES } from './memory.ts';
 import { selfTest } from './self-test.ts';
 import { LaneSrtp, type SrtpExports } from './srtp-memory.ts';
 
-interface CoreExports extends SrtpExports {
+export interface CoreExports extends SrtpExports {
   process(packets: number): void;
   note(recording: number, at: number, bytes: number, nowUs: bigint): number;
+  received(first: number, count: number, socket: number, nowUs: number, aheadUs: number): void;
+  countKernelDrops(socket: number, total: number): void;
   declareKernelDrops(stream: number, packets: number, nowUs: bigint): void;
   declareStreamDrops(stream: number, nowUs: bigint): number;
   flush(monoUs: bigint, wallUs: bigint): number;

@@ -10,6 +10,7 @@ import { Lane, LaneError, LaneFull } from './lane.ts';
 import type { StreamSetup } from './lane-protocol.ts';
 import type { PacketTotals } from './memory.ts';
 import { NoPortLeft, PortLeases } from './ports.ts';
+import { chooseDriver, type SocketDriver } from './sockets.ts';
 import { checkSrtpKeys, type StreamSrtp } from './srtp-suites.ts';
 import { uuidBytes } from './uuid.ts';
 
@@ -32,6 +33,10 @@ export interface EngineOptions {
   journalDir: string;
   /** Take a stream's first sender for its source, whatever was signalled. */
   learnSource?: boolean;
+  /** How media is received; `auto`: native batches where they can be had, else node:dgram. */
+  sockets?: SocketDriver;
+  /** Differentiated services code point of what is sent (RFC 2474), with native sockets; 46, expedited forwarding. */
+  dscp?: number;
   onEvent: (event: LaneEvent) => void;
 }
 
@@ -84,10 +89,14 @@ const SILENCE_LOOK_EVERY_MS = 1_000;
 const PORT_TRIES = 64;
 const AUXILIARY = new Set(['CN', 'TELEPHONE-EVENT', 'RED']);
 const DEFAULT_CLOCK_RATE = 8000;
+const EXPEDITED_FORWARDING = 46;
+const NO_DESCRIPTOR = new Set(['EMFILE', 'ENFILE']);
 
 export class MediaEngine {
   readonly options: EngineOptions;
   readonly ports: PortLeases;
+  /** Which of the drivers receives, and why not the native one if not. */
+  readonly sockets: { driver: 'native' | 'dgram'; reason: string | null };
   readonly #lanes: Lane[] = [];
   readonly #recordings = new Map<string, RecordingMedia>();
   readonly #silenceTimer: NodeJS.Timeout;
@@ -95,6 +104,7 @@ export class MediaEngine {
   private constructor(options: EngineOptions) {
     this.options = options;
     this.ports = new PortLeases(options.ports.lo, options.ports.hi);
+    this.sockets = chooseDriver(options.sockets ?? 'auto');
     this.#silenceTimer = setInterval(() => this.#lookForSilence(), SILENCE_LOOK_EVERY_MS);
     this.#silenceTimer.unref();
   }
@@ -142,10 +152,10 @@ export class MediaEngine {
   }
 
   #startLane(laneId: number): Promise<Lane> {
-    const { journalDir, onEvent } = this.options;
+    const { journalDir, onEvent, dscp = EXPEDITED_FORWARDING } = this.options;
+    const { driver } = this.sockets;
     return Lane.start({
-      laneId,
-      journalDir,
+      ...{ laneId, journalDir, driver, dscp },
       onSealed: (path) => onEvent({ type: 'journal-sealed', lane: laneId, path }),
       onJournalState: (full, error) => onEvent({ type: full ? 'disk-full' : 'disk-ok', lane: laneId, error }),
       onRestarted: (error) => onEvent({ type: 'lane-restarted', lane: laneId, error: error.message }),
@@ -210,7 +220,11 @@ export class RecordingMedia {
         return { index, address: engine.address, rtpPort, rtcpPort: setup.rtcpPort ?? rtpPort };
       } catch (error) {
         ports.giveBack(rtpPort, performance.now());
-        if (!(error instanceof LaneError && error.code === 'EADDRINUSE')) throw error;
+        if (!(error instanceof LaneError)) throw error;
+        if (NO_DESCRIPTOR.has(error.code)) {
+          throw new NoPortLeft('no file descriptor left for another media socket: raise the limit (ulimit -n)');
+        }
+        if (error.code !== 'EADDRINUSE') throw error;
       }
     }
     throw new NoPortLeft(

@@ -13,6 +13,7 @@ export {
 } from './engine.ts';
 export { OfflineLane, OfflineRecording, type OfflineStreamOptions } from './offline-lane.ts';
 export { NoPortLeft } from './ports.ts';
+export type { SocketDriver } from './sockets.ts';
 export {
   isSrtpSuite,
   type SrtpKeys,

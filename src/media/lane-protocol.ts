@@ -1,6 +1,7 @@
 /** What the main thread and a lane's worker say to each other. One message per change of a session, none per packet. */
 import { Secret } from '../secret.ts';
 import type { StreamState } from './memory.ts';
+import type { SocketsOptions } from './sockets.ts';
 import type { SrtpKeys, StreamSrtp } from './srtp-suites.ts';
 
 export interface LaneTask {
@@ -8,6 +9,7 @@ export interface LaneTask {
   port: import('node:worker_threads').MessagePort;
   laneId: number;
   journalDir: string;
+  sockets: SocketsOptions;
   /** Memory of the lane's life before, in which records may wait still. */
   before: WebAssembly.Memory | null;
   /** Lives before this one: numbers of epochs and SRTCP indices go on behind theirs. */

@@ -6,6 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { type LaneCommand, type LaneMessage, type LaneTask, type StreamSetup, toWire } from './lane-protocol.ts';
+import { loadLibc } from './libc.ts';
 import {
   createLaneMemory,
   LaneMemory,
@@ -15,10 +16,15 @@ import {
   type PacketTotals,
   type StreamCounts,
 } from './memory.ts';
+import { closeSocketsOf } from './native-sockets.ts';
+import { openWake, type Wake } from './wake.ts';
 
 export interface LaneOptions {
   laneId: number;
   journalDir: string;
+  driver: 'native' | 'dgram';
+  /** Of what is sent, native driver only (RFC 2474). */
+  dscp: number;
   onSealed: (path: string) => void;
   onJournalState: (full: boolean, error: string | null) => void;
   onRestarted: (error: Error) => void;
@@ -72,6 +78,7 @@ class Slots {
 export class Lane {
   readonly id: number;
   readonly #options: LaneOptions;
+  readonly #wake: Wake;
   readonly #pool = new Piscina({ filename: WORKER.href, minThreads: 1, maxThreads: 1, atomics: 'disabled' });
   readonly #recordings = new Map<number, OpenRecording>();
   readonly #streams = new Map<number, StreamSetup>();
@@ -99,6 +106,7 @@ export class Lane {
   private constructor(options: LaneOptions) {
     this.id = options.laneId;
     this.#options = options;
+    this.#wake = openWake(options.driver);
     this.#pool.on('error', () => {}); // what concerns the lane rejects its task
   }
 
@@ -108,6 +116,7 @@ export class Lane {
       await lane.#begin();
     } catch (error) {
       await lane.#pool.destroy();
+      lane.#closeSockets();
       throw error;
     }
     lane.#rise();
@@ -219,6 +228,7 @@ export class Lane {
     await this.#up.promise.then(() => this.#send({ do: 'stop' })).catch(() => {});
     await this.#supervised;
     await this.#pool.destroy();
+    this.#closeSockets();
   }
 
   /** Is with the worker when this returns, unless the lane is being started again: what happens next comes behind it. */
@@ -238,6 +248,7 @@ export class Lane {
     return new Promise((resolve, reject) => {
       this.#waiting.set(request, { resolve, reject });
       this.#port.postMessage({ ...command, request });
+      this.#wake.wake();
     });
   }
 
@@ -246,9 +257,10 @@ export class Lane {
     if (this.#shared) this.#keepCounts();
     const memory = createLaneMemory();
     const { port1, port2 } = new MessageChannel();
-    const { laneId, journalDir } = this.#options;
+    const { laneId, journalDir, driver, dscp } = this.#options;
     const task: LaneTask = {
       ...{ memory, port: port2, laneId, journalDir },
+      sockets: { driver, dscp, wakeFd: this.#wake.fd },
       before: this.#shared,
       life: this.#life,
     };
@@ -323,6 +335,13 @@ export class Lane {
     this.#up.reject(closed);
     this.#rejectWaiting(closed);
     if (error) this.#options.onJournalState(true, `lane ${this.id} is gone for good: ${error.message}`);
+  }
+
+  /** Those that a life which did not end well has left. */
+  #closeSockets(): void {
+    const libc = this.#options.driver === 'native' ? loadLibc() : 'dgram';
+    if (this.#shared && typeof libc !== 'string') closeSocketsOf(this.#shared, libc);
+    this.#wake.close();
   }
 
   #rejectWaiting(error: Error): void {

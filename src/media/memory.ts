@@ -107,12 +107,15 @@ export class LaneMemory {
     };
   }
 
-  set workerState(state: WorkerState) {
-    const write = (at: number, value: number) => this.#view.setFloat64(layout.LANE_AT + at, value, true);
-    write(layout.LANE_JOURNAL_QUEUED_BYTES_AT, state.queuedBytes);
-    write(layout.LANE_JOURNAL_WRITTEN_BYTES_AT, state.writtenBytes);
-    write(layout.LANE_JOURNAL_LAG_MS_AT, state.lagMs);
-    write(layout.LANE_LOOP_LOAD_AT, state.loopLoad);
+  tellJournal({ queuedBytes, writtenBytes, lagMs }: Omit<WorkerState, 'loopLoad'>): void {
+    this.#tell(layout.LANE_JOURNAL_QUEUED_BYTES_AT, queuedBytes);
+    this.#tell(layout.LANE_JOURNAL_WRITTEN_BYTES_AT, writtenBytes);
+    this.#tell(layout.LANE_JOURNAL_LAG_MS_AT, lagMs);
+  }
+
+  /** 0 to 1. */
+  tellLoad(loopLoad: number): void {
+    this.#tell(layout.LANE_LOOP_LOAD_AT, loopLoad);
   }
 
   /** The slot's chain of staged records is the core's: empty, or the recording's own if it is opened again. */
@@ -224,6 +227,10 @@ export class LaneMemory {
   /** The blocks of the last flush: valid until the next. */
   blocks(bytes: number): Uint8Array {
     return this.#bytes.subarray(layout.BLOCKS_AT, layout.BLOCKS_AT + bytes);
+  }
+
+  #tell(at: number, value: number): void {
+    this.#view.setFloat64(layout.LANE_AT + at, value, true);
   }
 
   #isRemote(at: number, { address, rtpPort }: { address: Uint8Array; rtpPort: number }): boolean {

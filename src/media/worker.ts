@@ -3,13 +3,11 @@
  * is its memory; this function can die and be started again.
  */
 import { once } from 'node:events';
-import { type EventLoopUtilization, performance } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import type { MessagePort } from 'node:worker_threads';
 import { JournalWriter } from '../journal/writer.ts';
 import { MediaCore } from './core.ts';
-import { kernelDropsByPort } from './kernel-drops.ts';
 import {
   fromWire,
   type LaneCommand,
@@ -18,7 +16,8 @@ import {
   type LaneTask,
   type StreamSetup,
 } from './lane-protocol.ts';
-import { DgramSockets, type LaneSockets } from './sockets.ts';
+import { Schedule } from './schedule.ts';
+import { type LaneSockets, openSockets } from './sockets.ts';
 import type { SrtpKeys } from './srtp-suites.ts';
 
 /** What a kill -9 may cost stands here, beside what the sockets hold. */
@@ -26,9 +25,11 @@ const FLUSH_MS = 20;
 /** Interval of receiver reports (RFC 3550 section 6.2); streams take turns, so that they do not all leave at once. */
 const REPORT_MS = 5_000;
 const REPORT_TURNS = 50;
-const LOOK_AT_KERNEL_MS = 1_000;
-/** Streams that close within this time share one look at what the kernel dropped. */
-const LAST_LOOK_MS = 100;
+/** Nobody waits for what is only recorded: larger batches cost less. */
+const RECORDING_PACE_MS = 2;
+/** While the journal's I/O is under way, its completions are not to wait longer. */
+const JOURNAL_TURN_MS = 1;
+const LOAD_MS = 1_000;
 /** Notes share one sync of the journal. */
 const NOTE_SYNC_MS = 200;
 /** While the writer holds more than this, blocks stay in the staging region, which drops and counts when it is full. */
@@ -54,11 +55,13 @@ export default async function runLane(task: LaneTask): Promise<void> {
   // Readers skip blocks whose number does not rise: a wall clock that was set back must not make it fall.
   const byClock = BigInt(Date.now()) << 20n;
   const lane = new LaneWorker(task, writer, byClock > afterLast ? byClock : afterLast);
+  let hasEnded = false;
   try {
     say({ type: 'ready' });
     await lane.serve(task.port);
+    hasEnded = true;
   } finally {
-    lane.stop();
+    lane.stop(!hasEnded);
     await writer.close().finally(() => task.port.close());
   }
 }
@@ -81,16 +84,12 @@ class LaneWorker {
   readonly #sockets: LaneSockets;
   readonly #life: number;
   readonly #streams = new Map<number, StreamSetup>();
-  readonly #timers: NodeJS.Timeout[];
+  readonly #schedule = new Schedule();
   /** Notes that found no room; they go before anything else once there is some. */
   readonly #waitingNotes: { slot: number; note: Uint8Array }[] = [];
-  /** Drops of the kernel that have been declared, by stream. */
-  readonly #kernelDrops = new Map<number, number>();
   readonly #fatal = Promise.withResolvers<never>();
   #isDead = false;
-  #utilization: EventLoopUtilization = performance.eventLoopUtilization();
   #reportTurn = 0;
-  #lastLook: Promise<void> | null = null;
   #noteSync: Promise<void> | null = null;
 
   constructor(task: LaneTask, writer: JournalWriter, firstBlockSeq: bigint) {
@@ -98,16 +97,23 @@ class LaneWorker {
     this.#core.memory.setLane(task.laneId, firstBlockSeq);
     this.#life = task.life;
     this.#writer = writer;
-    this.#sockets = new DgramSockets({
-      memory: this.#core.memory,
-      nowUs,
-      process: (packets) => this.#guard(() => this.#core.wasm.process(packets)),
-    });
-    this.#timers = [
-      setInterval(() => this.#guard(() => this.#flush()), FLUSH_MS),
-      setInterval(() => this.#guard(() => this.#sendReports()), REPORT_MS / REPORT_TURNS),
-      setInterval(() => this.#guard(() => this.#lookAtKernel()), LOOK_AT_KERNEL_MS),
-    ];
+    this.#sockets = openSockets(
+      {
+        memory: this.#core.memory,
+        shared: task.memory,
+        wasm: this.#core.wasm,
+        nowUs,
+        process: (packets) => this.#guard(() => this.#core.wasm.process(packets)),
+        paceMs: () => RECORDING_PACE_MS,
+      },
+      task.sockets,
+      task.before,
+    );
+    const nowMs = performance.now();
+    this.#schedule.add(FLUSH_MS, nowMs, () => this.#flush());
+    this.#schedule.add(REPORT_MS / REPORT_TURNS, nowMs, () => this.#sendReports());
+    this.#schedule.add(LOAD_MS, nowMs, () => this.#core.memory.tellLoad(this.#sockets.load()));
+    this.#sockets.run(() => this.#turn());
   }
 
   /** Until `stop` is asked for, or the core traps. */
@@ -120,10 +126,19 @@ class LaneWorker {
     await Promise.race([stopped, this.#fatal.promise, once(port, 'close')]);
   }
 
-  stop(): void {
+  /** `keep`: for the next life. */
+  stop(keep: boolean): void {
     this.#isDead = true;
-    for (const timer of this.#timers) clearInterval(timer);
-    this.#sockets.closeAll();
+    this.#sockets.end(keep);
+  }
+
+  /** What is due. @returns the ms until there is more. */
+  #turn(): number {
+    let dueMs = 0;
+    this.#guard(() => {
+      dueMs = this.#schedule.runDue(performance.now());
+    });
+    return this.#writer.isWorking ? Math.min(dueMs, JOURNAL_TURN_MS) : dueMs;
   }
 
   /** A dead lane gives no answer: whoever asked hears of the death, and asks the next life. */
@@ -198,13 +213,11 @@ class LaneWorker {
   /** What came before it is received still, and what the kernel dropped before it is declared. */
   async #closeStream(slot: number): Promise<void> {
     await this.#sockets.drain(slot);
-    await this.#lookOnceMore();
     this.#sockets.close(slot);
     while (this.#core.wasm.declareStreamDrops(slot, nowUs()) === 0) await this.#flushed();
     this.#core.memory.closeStream(slot);
     this.#core.srtp.close(slot);
     this.#streams.delete(slot);
-    this.#kernelDrops.delete(slot);
   }
 
   async #note(slot: number, note: Uint8Array): Promise<void> {
@@ -219,8 +232,7 @@ class LaneWorker {
   /** False while the writer has so much to do that nothing may be added. */
   #flush(): boolean {
     const { queuedBytes, writtenBytes, lagMs } = this.#writer.stats();
-    const { utilization } = performance.eventLoopUtilization(this.#utilization);
-    this.#core.memory.workerState = { queuedBytes, writtenBytes, lagMs, loopLoad: utilization };
+    this.#core.memory.tellJournal({ queuedBytes, writtenBytes, lagMs });
     if (queuedBytes > WRITER_HIGH_WATER_BYTES) return false;
     const blocks = this.#core.flush(nowUs(), BigInt(Date.now()) * 1000n);
     if (blocks.length > 0 && !this.#writer.write(blocks))
@@ -245,7 +257,6 @@ class LaneWorker {
   }
 
   #sendReports(): void {
-    if (this.#reportTurn === 0) this.#utilization = performance.eventLoopUtilization();
     const now = nowUs();
     for (const [slot, { reportTo }] of this.#streams) {
       if (!reportTo || slot % REPORT_TURNS !== this.#reportTurn) continue;
@@ -253,27 +264,6 @@ class LaneWorker {
       if (report) this.#sockets.sendRtcp(slot, report, reportTo.address, reportTo.port);
     }
     this.#reportTurn = (this.#reportTurn + 1) % REPORT_TURNS;
-  }
-
-  #lookAtKernel(): void {
-    const ports = new Map([...this.#streams].map(([slot, { rtpPort }]) => [rtpPort, slot]));
-    const [first] = this.#streams.values();
-    if (!first) return;
-    for (const [port, drops] of kernelDropsByPort(first.address, ports)) {
-      const slot = ports.get(port)!;
-      const before = this.#kernelDrops.get(slot) ?? 0;
-      if (drops <= before) continue;
-      this.#kernelDrops.set(slot, drops);
-      this.#core.wasm.declareKernelDrops(slot, drops - before, nowUs());
-    }
-  }
-
-  #lookOnceMore(): Promise<void> {
-    this.#lastLook ??= delay(LAST_LOOK_MS).then(() => {
-      this.#lastLook = null;
-      this.#lookAtKernel();
-    });
-    return this.#lastLook;
   }
 
   /** A trap leaves half-changed memory behind: the lane ends, and is started again over a fresh one. */

@@ -47,6 +47,17 @@ const LANE: Region[] = [
   { name: 'SCRATCH', at: layout.SCRATCH_AT, bytes: layout.SCRATCH_BYTES },
   { name: 'STAGING', at: layout.STAGING_AT, bytes: layout.STAGING_BYTES },
   { name: 'BLOCKS', at: layout.BLOCKS_AT, bytes: layout.BLOCKS_BYTES },
+  {
+    name: 'RECEIVE_HEADERS',
+    at: layout.RECEIVE_HEADERS_AT,
+    bytes: layout.BATCH_PACKETS * layout.MESSAGE_HEADER_BYTES,
+  },
+  { name: 'RECEIVE_IOVECS', at: layout.RECEIVE_IOVECS_AT, bytes: layout.BATCH_PACKETS * layout.IOVEC_BYTES },
+  { name: 'RECEIVE_NAMES', at: layout.RECEIVE_NAMES_AT, bytes: layout.BATCH_PACKETS * layout.SOCKET_ADDRESS_BYTES },
+  { name: 'RECEIVE_CONTROLS', at: layout.RECEIVE_CONTROLS_AT, bytes: layout.BATCH_PACKETS * layout.CONTROL_BYTES },
+  { name: 'EVENTS', at: layout.EVENTS_AT, bytes: layout.MAX_EVENTS * layout.EVENT_BYTES },
+  { name: 'IO_SCRATCH', at: layout.IO_SCRATCH_AT, bytes: layout.IO_SCRATCH_BYTES },
+  { name: 'SOCKETS', at: layout.SOCKETS_AT, bytes: layout.MAX_SOCKETS * layout.SOCKET_BYTES },
 ];
 
 const FINALISER: Region[] = [

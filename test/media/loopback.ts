@@ -8,7 +8,13 @@ import { after } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type JournalRecord, records } from '../../src/journal/format.ts';
 import { blocks } from '../../src/journal/reader.ts';
-import { type EngineOptions, type LaneEvent, MediaEngine, type StreamMedia } from '../../src/media/index.ts';
+import {
+  type EngineOptions,
+  type LaneEvent,
+  MediaEngine,
+  type SocketDriver,
+  type StreamMedia,
+} from '../../src/media/index.ts';
 
 export const LOOPBACK = '127.0.0.1';
 export const PCMU = [{ payloadType: 0, encoding: 'PCMU', clockRate: 8000, channels: 1, fmtp: null }];
@@ -76,13 +82,17 @@ export class TestEngine {
     this.journalDir = journalDir;
   }
 
+  /** The driver that engines get which are not told of one; see ./dgram.test.ts. */
+  static sockets: SocketDriver = 'auto';
+
   static async start(options: Partial<EngineOptions> = {}): Promise<TestEngine> {
     const journalDir = mkdtempSync(path.join(tmpdir(), 'doubletrack-media-'));
     const events: LaneEvent[] = [];
     const ports = { lo: nextLo, hi: nextLo + 199 };
     nextLo += 200;
     const onEvent = (event: LaneEvent) => void events.push(event);
-    const engine = await MediaEngine.start({ address: LOOPBACK, ports, journalDir, onEvent, ...options });
+    const { sockets } = TestEngine;
+    const engine = await MediaEngine.start({ address: LOOPBACK, ports, journalDir, onEvent, sockets, ...options });
     const tested = new TestEngine(engine, events, journalDir);
     after(() => tested.close()); // a test that fails half way must not keep the process alive
     return tested;

@@ -1,0 +1,183 @@
+/**
+ * Lane sockets of node:dgram, which run everywhere: datagrams are copied into the batch one by one, and what has come by the end of the
+ * event loop's turn is one batch.
+ */
+import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
+import { isIPv6 } from 'node:net';
+import { type EventLoopUtilization, performance } from 'node:perf_hooks';
+import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
+import { addressBytes } from './address.ts';
+import { kernelDropsByPort } from './kernel-drops.ts';
+import { BATCH_PACKETS, CHANNEL_RTCP, CHANNEL_RTP } from './memory.ts';
+import type { Batch, LaneSockets } from './sockets.ts';
+
+/** 256 packets of the system's default are 5 s of one stream; a stall of the process must not cost packets. */
+const RECEIVE_BUFFER_BYTES = 1 << 20;
+
+/** The loop reads up to 32 datagrams per socket and turn; a flood must not keep a stream open. */
+const MAX_DRAIN_TURNS = 1_000;
+
+const LOOK_AT_KERNEL_MS = 1_000;
+/** Streams that close within this time share one look at what the kernel dropped. */
+const LAST_LOOK_MS = 100;
+
+interface StreamSockets {
+  address: string;
+  rtpPort: number;
+  rtp: Socket;
+  rtcp: Socket | null;
+}
+
+/** The last source of a socket in binary: sources rarely change, so the text is not read again for every packet. */
+interface KnownSource {
+  text: string;
+  bytes: Uint8Array;
+}
+
+export class DgramSockets implements LaneSockets {
+  readonly #batch: Batch;
+  readonly #streams = new Map<number, StreamSockets>();
+  /** Datagrams so far, of the streams that are being drained. */
+  readonly #drained = new Map<number, number>();
+  #filled = 0;
+  #scheduled = false;
+  #turn: (() => number) | null = null;
+  #timer: NodeJS.Timeout | undefined;
+  #lastLook: Promise<void> | null = null;
+  #looked = performance.now();
+  #utilization: EventLoopUtilization = performance.eventLoopUtilization();
+
+  constructor(batch: Batch) {
+    this.#batch = batch;
+  }
+
+  async open(stream: number, address: string, rtpPort: number, rtcpPort: number | null): Promise<void> {
+    const rtp = await this.#bind(stream, CHANNEL_RTP, address, rtpPort);
+    try {
+      const rtcp = rtcpPort === null ? null : await this.#bind(stream, CHANNEL_RTCP, address, rtcpPort);
+      this.#streams.set(stream, { address, rtpPort, rtp, rtcp });
+    } catch (error) {
+      rtp.close();
+      throw error;
+    }
+  }
+
+  async drain(stream: number): Promise<void> {
+    if (!this.#streams.has(stream)) return;
+    this.#drained.set(stream, 0);
+    // The first turn may be the rest of one that has read its sockets already: only a second quiet one counts.
+    for (let turns = 0, quiet = 0; quiet < 2 && turns < MAX_DRAIN_TURNS; turns++) {
+      const before = this.#drained.get(stream);
+      await nextTurn();
+      quiet = this.#drained.get(stream) === before ? quiet + 1 : 0;
+    }
+    this.#drained.delete(stream);
+    this.#process();
+    await this.#lookOnceMore();
+  }
+
+  close(stream: number): void {
+    const sockets = this.#streams.get(stream);
+    if (!sockets) return;
+    this.#streams.delete(stream);
+    this.#process(); // what has been received belongs to this stream still
+    sockets.rtp.close();
+    sockets.rtcp?.close();
+  }
+
+  sendRtcp(stream: number, packet: Uint8Array, address: string, port: number): void {
+    const sockets = this.#streams.get(stream);
+    // A copy: lane memory is written again before the packet leaves.
+    (sockets?.rtcp ?? sockets?.rtp)?.send(Buffer.from(packet), port, address, () => {});
+  }
+
+  run(turn: () => number): void {
+    this.#turn = turn;
+    this.#runTurn();
+  }
+
+  load(): number {
+    const before = this.#utilization;
+    this.#utilization = performance.eventLoopUtilization();
+    return performance.eventLoopUtilization(this.#utilization, before).utilization;
+  }
+
+  /** The sockets belong to this thread: none can be kept. */
+  end(): void {
+    this.#turn = null;
+    clearTimeout(this.#timer);
+    for (const stream of [...this.#streams.keys()]) this.close(stream);
+  }
+
+  readonly #runTurn = () => {
+    if (!this.#turn) return;
+    const now = performance.now();
+    if (now - this.#looked >= LOOK_AT_KERNEL_MS) this.#lookAtKernel();
+    this.#timer = setTimeout(this.#runTurn, this.#turn());
+  };
+
+  /** The journal is told of what the kernel has dropped. */
+  #lookAtKernel(): void {
+    this.#looked = performance.now();
+    const ports = new Map([...this.#streams].map(([stream, { rtpPort }]) => [rtpPort, stream]));
+    const [first] = this.#streams.values();
+    if (!first) return;
+    for (const [port, drops] of kernelDropsByPort(first.address, ports)) {
+      this.#batch.wasm.countKernelDrops(ports.get(port)! * 2 + CHANNEL_RTP, drops);
+    }
+  }
+
+  #lookOnceMore(): Promise<void> {
+    this.#lastLook ??= delay(LAST_LOOK_MS).then(() => {
+      this.#lastLook = null;
+      this.#lookAtKernel();
+    });
+    return this.#lastLook;
+  }
+
+  #bind(stream: number, channel: number, address: string, port: number): Promise<Socket> {
+    const type = isIPv6(address) ? 'udp6' : 'udp4';
+    const socket = createSocket({ type, recvBufferSize: RECEIVE_BUFFER_BYTES });
+    const source: KnownSource = { text: '', bytes: new Uint8Array(0) };
+    socket.on('message', (packet, from) => this.#receive(stream, channel, packet, from, source));
+    return new Promise((resolve, reject) => {
+      socket.once('error', (error) => {
+        socket.close();
+        reject(error);
+      });
+      socket.bind({ port, address, exclusive: true }, () => {
+        socket.removeAllListeners('error');
+        socket.on('error', () => {}); // ICMP errors to reports that we sent
+        resolve(socket);
+      });
+    });
+  }
+
+  #receive(stream: number, channel: number, packet: Buffer, from: RemoteInfo, source: KnownSource): void {
+    const drained = this.#drained.get(stream);
+    if (drained !== undefined) this.#drained.set(stream, drained + 1);
+    if (source.text !== from.address) {
+      source.text = from.address;
+      source.bytes = addressBytes(from.address);
+    }
+    const { memory, nowUs } = this.#batch;
+    memory.describe(this.#filled++, stream, channel, packet, source.bytes, from.port, nowUs());
+    if (this.#filled === BATCH_PACKETS) this.#process();
+    else if (!this.#scheduled) {
+      this.#scheduled = true;
+      setImmediate(this.#processScheduled);
+    }
+  }
+
+  readonly #processScheduled = () => {
+    this.#scheduled = false;
+    this.#process();
+  };
+
+  #process(): void {
+    if (this.#filled === 0) return;
+    const packets = this.#filled;
+    this.#filled = 0;
+    this.#batch.process(packets);
+  }
+}

@@ -1,0 +1,161 @@
+/**
+ * What the kernel reads and writes in batch socket calls, as it lies in lane memory: headers of recvmmsg(2) and sendmmsg(2), events of
+ * epoll(7), values of socket options, and the table of the lane's sockets. Linux, 64 bits, little endian.
+ */
+import * as layout from '../../assembly/layout.ts';
+
+export {
+  BATCH_PACKETS,
+  CHANNEL_RTCP,
+  CHANNEL_RTP,
+  EPOLL_SOCKET,
+  MAX_EVENTS,
+  MAX_SOCKETS,
+} from '../../assembly/layout.ts';
+
+/** On x64 struct epoll_event is packed. */
+const EVENT_BYTES = process.arch === 'x64' ? 12 : 16;
+const EVENT_DATA_AT = process.arch === 'x64' ? 4 : 8;
+const TWO_TO_32 = 0x1_0000_0000;
+
+export class IoMemory {
+  readonly bytes: Uint8Array;
+  readonly #view: DataView;
+  /** Where the memory lies in this process. */
+  readonly #base: number;
+
+  constructor(memory: WebAssembly.Memory, addressOf: (bytes: Uint8Array) => number) {
+    this.bytes = new Uint8Array(memory.buffer);
+    this.#view = new DataView(memory.buffer);
+    this.#base = addressOf(this.bytes);
+  }
+
+  /** Every slot of the batch gets its header: where a datagram goes, its source, and its control messages. */
+  prepareReceiving(): void {
+    for (let n = 0; n < layout.BATCH_PACKETS; n++) {
+      const header = layout.RECEIVE_HEADERS_AT + n * layout.MESSAGE_HEADER_BYTES;
+      const iovec = layout.RECEIVE_IOVECS_AT + n * layout.IOVEC_BYTES;
+      this.#pointer(header + layout.MESSAGE_NAME_AT, layout.RECEIVE_NAMES_AT + n * layout.SOCKET_ADDRESS_BYTES);
+      this.#view.setUint32(header + layout.MESSAGE_NAME_BYTES_AT, layout.SOCKET_ADDRESS_BYTES, true);
+      this.#pointer(header + layout.MESSAGE_IOVECS_AT, iovec);
+      this.#view.setUint32(header + layout.MESSAGE_IOVEC_COUNT_AT, 1, true);
+      this.#pointer(header + layout.MESSAGE_CONTROL_AT, layout.RECEIVE_CONTROLS_AT + n * layout.CONTROL_BYTES);
+      this.#view.setUint32(header + layout.MESSAGE_CONTROL_BYTES_AT, layout.CONTROL_BYTES, true);
+      this.#pointer(iovec, layout.SLOTS_AT + n * layout.SLOT_BYTES + layout.SLOT_HEADROOM_BYTES);
+      this.#view.setUint32(iovec + 8, layout.MAX_DATAGRAM_BYTES, true);
+    }
+  }
+
+  receiveHeader(n: number): number {
+    return this.#base + layout.RECEIVE_HEADERS_AT + n * layout.MESSAGE_HEADER_BYTES;
+  }
+
+  get events(): number {
+    return this.#base + layout.EVENTS_AT;
+  }
+
+  /** What was registered with the n-th of the events that epoll_wait has given. */
+  eventData(n: number): number {
+    return this.#view.getInt32(layout.EVENTS_AT + n * EVENT_BYTES + EVENT_DATA_AT, true);
+  }
+
+  /** An event to register, at the address that it returns. */
+  event(events: number, data: number): number {
+    this.#view.setUint32(layout.IO_SCRATCH_AT, events, true);
+    this.#view.setInt32(layout.IO_SCRATCH_AT + EVENT_DATA_AT, data, true);
+    this.#view.setInt32(layout.IO_SCRATCH_AT + EVENT_DATA_AT + 4, 0, true);
+    return this.#base + layout.IO_SCRATCH_AT;
+  }
+
+  /** A 32-bit value of a socket option, at the address that it returns. */
+  option(value: number): number {
+    this.#view.setInt32(layout.IO_SCRATCH_AT, value, true);
+    return this.#base + layout.IO_SCRATCH_AT;
+  }
+
+  /** Room for an option's value of 32-bit words, and its size behind it. */
+  optionRoom(words: number): { value: number; size: number; read: (word: number) => number } {
+    const sizeAt = layout.IO_SCRATCH_AT + words * 4;
+    this.#view.setUint32(sizeAt, words * 4, true);
+    return {
+      value: this.#base + layout.IO_SCRATCH_AT,
+      size: this.#base + sizeAt,
+      read: (word) => this.#view.getUint32(layout.IO_SCRATCH_AT + word * 4, true),
+    };
+  }
+
+  /** Where clock_gettime(2) may put what it gives. */
+  get clock(): number {
+    return this.#base + layout.IO_SCRATCH_AT;
+  }
+
+  /** What it has put there, in us. */
+  clockUs(): number {
+    const seconds = this.#view.getUint32(layout.IO_SCRATCH_AT, true);
+    return seconds * 1e6 + this.#view.getUint32(layout.IO_SCRATCH_AT + 8, true) / 1000;
+  }
+
+  /** struct sockaddr_in or sockaddr_in6 of an address as 16 bytes, where it says. @returns its length. */
+  writeAddress(at: number, address: Uint8Array, port: number, isIpv6: boolean): number {
+    this.bytes.fill(0, at, at + layout.SOCKET_ADDRESS_BYTES);
+    this.#view.setUint16(at, isIpv6 ? layout.ADDRESS_FAMILY_IPV6 : layout.ADDRESS_FAMILY_IPV4, true);
+    this.#view.setUint16(at + 2, port, false);
+    this.bytes.set(isIpv6 ? address : address.subarray(12), at + (isIpv6 ? 8 : 4));
+    return isIpv6 ? 28 : 16;
+  }
+
+  /** An address to bind, at the address that it returns. */
+  scratchAddress(address: Uint8Array, port: number, isIpv6: boolean): { at: number; bytes: number } {
+    const bytes = this.writeAddress(layout.IO_SCRATCH_AT, address, port, isIpv6);
+    return { at: this.#base + layout.IO_SCRATCH_AT, bytes };
+  }
+
+  /** One message for sendmmsg, from bytes that lie in this memory, in the scratch region; gives its address. */
+  scratchMessage(packet: Uint8Array, address: Uint8Array, port: number, isIpv6: boolean): number {
+    const header = layout.IO_SCRATCH_AT + 64;
+    const iovec = header + layout.MESSAGE_HEADER_BYTES;
+    this.bytes.fill(0, header, iovec + layout.IOVEC_BYTES);
+    const nameBytes = this.writeAddress(layout.IO_SCRATCH_AT, address, port, isIpv6);
+    this.#pointer(header + layout.MESSAGE_NAME_AT, layout.IO_SCRATCH_AT);
+    this.#view.setUint32(header + layout.MESSAGE_NAME_BYTES_AT, nameBytes, true);
+    this.#pointer(header + layout.MESSAGE_IOVECS_AT, iovec);
+    this.#view.setUint32(header + layout.MESSAGE_IOVEC_COUNT_AT, 1, true);
+    this.#pointer(iovec, packet.byteOffset);
+    this.#view.setUint32(iovec + 8, packet.length, true);
+    return this.#base + header;
+  }
+
+  socketFd(socket: number): number | null {
+    const fd = this.#view.getInt32(this.#socket(socket) + layout.SOCKET_FD_AT, true) - 1;
+    return fd < 0 ? null : fd;
+  }
+
+  socketPort(socket: number): number {
+    return this.#view.getUint32(this.#socket(socket) + layout.SOCKET_PORT_AT, true);
+  }
+
+  /** Null: it is closed. */
+  setSocket(socket: number, fd: number | null, port: number): void {
+    const at = this.#socket(socket);
+    this.#view.setInt32(at + layout.SOCKET_PORT_AT, port, true);
+    this.#view.setUint32(at + layout.SOCKET_DROPS_AT, 0, true);
+    this.#view.setInt32(at + layout.SOCKET_FD_AT, fd === null ? 0 : fd + 1, true);
+  }
+
+  /** Takes over a socket's entry from the memory of the life before. */
+  adoptSocket(socket: number, before: IoMemory): void {
+    const at = this.#socket(socket);
+    this.bytes.set(before.bytes.subarray(at, at + layout.SOCKET_BYTES), at);
+    before.setSocket(socket, null, 0);
+  }
+
+  #socket(socket: number): number {
+    return layout.SOCKETS_AT + socket * layout.SOCKET_BYTES;
+  }
+
+  #pointer(at: number, to: number): void {
+    const address = this.#base + to;
+    this.#view.setUint32(at, address % TWO_TO_32, true);
+    this.#view.setUint32(at + 4, Math.floor(address / TWO_TO_32), true);
+  }
+}

@@ -1,0 +1,272 @@
+/**
+ * Lane sockets of Linux: epoll(7) says which have something, recvmmsg(2) puts it straight into the slots of the lane's batch. The thread
+ * waits in epoll_wait; between two waits the event loop has its turn, for messages, timers and the journal's I/O.
+ *
+ * Descriptors belong to the process. They stand in lane memory, so that a lane that is started again takes its sockets over, with
+ * what the kernel has kept in them meanwhile.
+ */
+import { isIPv6 } from 'node:net';
+import { addressBytes } from './address.ts';
+import type { CoreExports } from './core.ts';
+import {
+  BATCH_PACKETS,
+  CHANNEL_RTCP,
+  CHANNEL_RTP,
+  EPOLL_SOCKET,
+  IoMemory,
+  MAX_EVENTS,
+  MAX_SOCKETS,
+} from './io-memory.ts';
+import { ERRNO, errorName, type Libc } from './libc.ts';
+import type { Batch, LaneSockets, SocketsOptions } from './sockets.ts';
+
+/** 256 packets of the system's default are 5 s of one stream; a stall of the process must not cost packets. */
+const RECEIVE_BUFFER_BYTES = 1 << 20;
+/** A stream's socket seldom has more; a flood is read in rounds, so that others have their turn. */
+const READ_PACKETS = 8;
+const READ_ROUNDS = 32;
+const DRAIN_ROUNDS = 1_000;
+/** A wait is no longer than this, whatever is due: what has no descriptor to wake it (I/O of the journal) must not lie long. */
+const MAX_WAIT_MS = 20;
+/** Data of the event that wakes the lane. */
+const WAKE = -1;
+const TIMER_SLACK_NS = 1_000;
+
+const AF_INET = 2;
+const AF_INET6 = 10;
+const SOCK_DGRAM_NONBLOCK_CLOEXEC = 2 | 0x800 | 0x80000;
+const CLOEXEC = 0x80000;
+const EPOLL_ADD = 1;
+const EPOLLIN_EDGE = 0x8000_0001;
+const SOL_SOCKET = 1;
+const SO_RCVBUF = 8;
+const SO_TIMESTAMPNS = 35;
+const SO_RXQ_OVFL = 40;
+const SO_MEMINFO = 55;
+const MEMINFO_WORDS = 9;
+const MEMINFO_DROPS = 8;
+const IPPROTO_IP = 0;
+const IP_TOS = 1;
+const IPPROTO_IPV6 = 41;
+const IPV6_V6ONLY = 26;
+const IPV6_TCLASS = 67;
+const MSG_DONTWAIT = 0x40;
+const CLOCK_REALTIME = 0;
+const PR_SET_TIMERSLACK = 29;
+
+export class NativeSockets implements LaneSockets {
+  readonly #batch: Batch;
+  readonly #wasm: CoreExports;
+  readonly #libc: Libc;
+  readonly #io: IoMemory;
+  readonly #dscp: number;
+  readonly #epoll: number;
+  /** Sockets that were not read to their end. */
+  #unfinished: number[] = [];
+  /** Nothing is ever written here: a wait on it is a pause. */
+  readonly #pause = new Int32Array(new SharedArrayBuffer(4));
+  #turn: (() => number) | null = null;
+  #filled = 0;
+  #nowUs = 0;
+  #aheadUs = 0;
+  #polledMs = 0;
+  #hadPackets = false;
+  #waitedMs = 0;
+  #asked = { atMs: performance.now(), waitedMs: 0 };
+
+  constructor(batch: Batch, libc: Libc, { dscp, wakeFd }: SocketsOptions, before: WebAssembly.Memory | null) {
+    this.#batch = batch;
+    this.#wasm = batch.wasm;
+    this.#libc = libc;
+    this.#dscp = dscp;
+    this.#io = new IoMemory(batch.shared, libc.addressOf);
+    this.#io.prepareReceiving();
+    if (before) this.#adopt(new IoMemory(before, libc.addressOf));
+    this.#epoll = this.#check(libc.epollCreate(CLOEXEC), 'epoll_create1');
+    this.#io.setSocket(EPOLL_SOCKET, this.#epoll, 0);
+    this.#watch(wakeFd, WAKE);
+    libc.prctl(PR_SET_TIMERSLACK, TIMER_SLACK_NS);
+  }
+
+  async open(stream: number, address: string, rtpPort: number, rtcpPort: number | null): Promise<void> {
+    try {
+      this.#open(stream * 2 + CHANNEL_RTP, address, rtpPort);
+      if (rtcpPort !== null) this.#open(stream * 2 + CHANNEL_RTCP, address, rtcpPort);
+    } catch (error) {
+      this.close(stream);
+      throw error;
+    }
+  }
+
+  async drain(stream: number): Promise<void> {
+    this.#readClocks();
+    for (const socket of [stream * 2 + CHANNEL_RTP, stream * 2 + CHANNEL_RTCP]) {
+      const fd = this.#io.socketFd(socket);
+      if (fd === null) continue;
+      this.#read(socket, DRAIN_ROUNDS);
+      this.#countDrops(socket, fd);
+    }
+    this.#process();
+  }
+
+  close(stream: number): void {
+    this.#process(); // what has been received belongs to this stream still
+    for (const socket of [stream * 2 + CHANNEL_RTP, stream * 2 + CHANNEL_RTCP])
+      closeSocket(this.#io, this.#libc, socket);
+    this.#unfinished = this.#unfinished.filter((socket) => socket >> 1 !== stream);
+  }
+
+  sendRtcp(stream: number, packet: Uint8Array, address: string, port: number): void {
+    const fd = this.#io.socketFd(stream * 2 + CHANNEL_RTCP) ?? this.#io.socketFd(stream * 2 + CHANNEL_RTP);
+    if (fd === null) return;
+    const message = this.#io.scratchMessage(packet, addressBytes(address), port, isIPv6(address));
+    this.#libc.sendmmsg(fd, message, 1, MSG_DONTWAIT);
+  }
+
+  run(turn: () => number): void {
+    this.#turn = turn;
+    setImmediate(this.#runTurn);
+  }
+
+  load(): number {
+    const atMs = performance.now();
+    const { atMs: sinceMs, waitedMs } = this.#asked;
+    this.#asked = { atMs, waitedMs: this.#waitedMs };
+    return Math.max(0, 1 - (this.#waitedMs - waitedMs) / Math.max(1e-3, atMs - sinceMs));
+  }
+
+  end(keep: boolean): void {
+    this.#turn = null;
+    if (keep) closeSocket(this.#io, this.#libc, EPOLL_SOCKET);
+    else closeSockets(this.#io, this.#libc);
+  }
+
+  readonly #runTurn = () => {
+    if (!this.#turn) return;
+    const dueMs = this.#turn();
+    if (!this.#turn) return;
+    this.#poll(dueMs);
+    setImmediate(this.#runTurn);
+  };
+
+  #poll(dueMs: number): void {
+    const fromMs = performance.now();
+    const pauseMs = this.#hadPackets ? this.#polledMs + this.#batch.paceMs() - fromMs : 0;
+    if (pauseMs > 0) Atomics.wait(this.#pause, 0, 0, Math.min(pauseMs, Math.max(dueMs, 0)));
+    const isWaiting = this.#unfinished.length === 0 && !this.#hadPackets;
+    const timeoutMs = isWaiting ? Math.ceil(Math.min(Math.max(dueMs, 0), MAX_WAIT_MS)) : 0;
+    const events = this.#libc.epollWait(this.#epoll, this.#io.events, MAX_EVENTS, timeoutMs);
+    this.#polledMs = performance.now();
+    this.#waitedMs += this.#polledMs - fromMs;
+    this.#hadPackets = false;
+    this.#readClocks();
+    const unfinished = this.#unfinished;
+    if (unfinished.length > 0) {
+      this.#unfinished = [];
+      for (const socket of unfinished) this.#read(socket, READ_ROUNDS);
+    }
+    for (let n = 0; n < events; n++) {
+      const socket = this.#io.eventData(n);
+      if (socket !== WAKE) this.#read(socket, READ_ROUNDS);
+    }
+    this.#process();
+  }
+
+  /** Until the socket is empty, or for so many rounds. */
+  #read(socket: number, rounds: number): void {
+    const fd = this.#io.socketFd(socket);
+    if (fd === null) return;
+    for (let round = 0; round < rounds; round++) {
+      if (this.#filled === BATCH_PACKETS) this.#process();
+      const room = Math.min(READ_PACKETS, BATCH_PACKETS - this.#filled);
+      const count = this.#libc.recvmmsg(fd, this.#io.receiveHeader(this.#filled), room, MSG_DONTWAIT, 0);
+      if (count > 0) {
+        this.#wasm.received(this.#filled, count, socket, this.#nowUs, this.#aheadUs);
+        this.#filled += count;
+        if (count < room) return;
+      } else if (this.#libc.errno() === ERRNO.EAGAIN) return;
+      // Anything else is what an ICMP error has left at the socket: it is gone with having been told.
+    }
+    this.#unfinished.push(socket);
+  }
+
+  #process(): void {
+    if (this.#filled === 0) return;
+    const packets = this.#filled;
+    this.#filled = 0;
+    this.#hadPackets = true;
+    this.#batch.process(packets);
+  }
+
+  /** The kernel stamps arrivals by the clock on the wall; everything here goes by the monotonic one. */
+  #readClocks(): void {
+    this.#nowUs = Number(this.#batch.nowUs());
+    this.#libc.clockGettime(CLOCK_REALTIME, this.#io.clock);
+    this.#aheadUs = this.#nowUs - this.#io.clockUs();
+  }
+
+  #open(socket: number, address: string, port: number): void {
+    const kept = this.#io.socketFd(socket);
+    if (kept !== null && this.#io.socketPort(socket) === port) return this.#watch(kept, socket);
+    closeSocket(this.#io, this.#libc, socket);
+    const isIpv6 = isIPv6(address);
+    const type = SOCK_DGRAM_NONBLOCK_CLOEXEC;
+    const fd = this.#check(this.#libc.socket(isIpv6 ? AF_INET6 : AF_INET, type, 0), 'socket');
+    this.#io.setSocket(socket, fd, port);
+    this.#setOptions(fd, isIpv6);
+    const local = this.#io.scratchAddress(addressBytes(address), port, isIpv6);
+    this.#check(this.#libc.bind(fd, local.at, local.bytes), `bind ${address}:${port}`);
+    this.#watch(fd, socket);
+  }
+
+  #setOptions(fd: number, isIpv6: boolean): void {
+    const set = (level: number, name: number, value: number) =>
+      this.#libc.setsockopt(fd, level, name, this.#io.option(value), 4);
+    set(SOL_SOCKET, SO_RCVBUF, RECEIVE_BUFFER_BYTES);
+    set(SOL_SOCKET, SO_TIMESTAMPNS, 1);
+    set(SOL_SOCKET, SO_RXQ_OVFL, 1);
+    if (isIpv6) set(IPPROTO_IPV6, IPV6_V6ONLY, 1);
+    if (isIpv6) set(IPPROTO_IPV6, IPV6_TCLASS, this.#dscp << 2);
+    else set(IPPROTO_IP, IP_TOS, this.#dscp << 2);
+  }
+
+  #watch(fd: number, data: number): void {
+    this.#check(this.#libc.epollControl(this.#epoll, EPOLL_ADD, fd, this.#io.event(EPOLLIN_EDGE, data)), 'epoll_ctl');
+  }
+
+  /** Of the datagrams behind which none has come: control messages tell of earlier ones only. */
+  #countDrops(socket: number, fd: number): void {
+    const room = this.#io.optionRoom(MEMINFO_WORDS);
+    if (this.#libc.getsockopt(fd, SOL_SOCKET, SO_MEMINFO, room.value, room.size) !== 0) return;
+    this.#wasm.countKernelDrops(socket, room.read(MEMINFO_DROPS));
+  }
+
+  #adopt(before: IoMemory): void {
+    closeSocket(before, this.#libc, EPOLL_SOCKET);
+    for (let socket = 0; socket < EPOLL_SOCKET; socket++) {
+      if (before.socketFd(socket) !== null) this.#io.adoptSocket(socket, before);
+    }
+  }
+
+  #check(result: number, what: string): number {
+    if (result >= 0) return result;
+    const code = errorName(this.#libc.errno());
+    throw Object.assign(new Error(`${what}: ${code}`), { code });
+  }
+}
+
+function closeSocket(io: IoMemory, libc: Libc, socket: number): void {
+  const fd = io.socketFd(socket);
+  if (fd === null) return;
+  io.setSocket(socket, null, 0);
+  libc.close(fd);
+}
+
+function closeSockets(io: IoMemory, libc: Libc): void {
+  for (let socket = 0; socket < MAX_SOCKETS; socket++) closeSocket(io, libc, socket);
+}
+
+/** Of a lane whose worker is gone for good. */
+export function closeSocketsOf(memory: WebAssembly.Memory, libc: Libc): void {
+  closeSockets(new IoMemory(memory, libc.addressOf), libc);
+}

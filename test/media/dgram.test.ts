@@ -1,0 +1,7 @@
+/** The fallback driver, node:dgram, passes the suite that the native one passes. */
+import { TestEngine } from './loopback.ts';
+
+TestEngine.sockets = 'dgram';
+await import('./engine.test.ts');
+await import('./lane-restart.test.ts');
+await import('./srtp-lane.test.ts');
