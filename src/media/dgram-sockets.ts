@@ -5,7 +5,7 @@
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import { isIPv6 } from 'node:net';
 import { type EventLoopUtilization, performance } from 'node:perf_hooks';
-import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { addressBytes } from './address.ts';
 import { kernelDropsByPort } from './kernel-drops.ts';
 import { BATCH_PACKETS, CHANNEL_RTCP, CHANNEL_RTP } from './memory.ts';
@@ -18,8 +18,6 @@ const RECEIVE_BUFFER_BYTES = 1 << 20;
 const MAX_DRAIN_TURNS = 1_000;
 
 const LOOK_AT_KERNEL_MS = 1_000;
-/** Streams that close within this time share one look at what the kernel dropped. */
-const LAST_LOOK_MS = 100;
 
 interface StreamSockets {
   address: string;
@@ -127,8 +125,9 @@ export class DgramSockets implements LaneSockets {
     }
   }
 
+  /** Streams that close together share one look. */
   #lookOnceMore(): Promise<void> {
-    this.#lastLook ??= delay(LAST_LOOK_MS).then(() => {
+    this.#lastLook ??= nextTurn().then(() => {
       this.#lastLook = null;
       this.#lookAtKernel();
     });

@@ -10,8 +10,8 @@ export interface LaneTask {
   laneId: number;
   journalDir: string;
   sockets: SocketsOptions;
-  /** Memory of the lane's life before, in which records may wait still. */
-  before: WebAssembly.Memory | null;
+  /** Memories of lives before, in which records may wait still, and which hold the sockets: of the last, and of those that it had not taken over. */
+  before: WebAssembly.Memory[];
   /** Lives before this one: numbers of epochs and SRTCP indices go on behind theirs. */
   life: number;
 }

@@ -79,13 +79,16 @@ export class Lane {
   readonly id: number;
   readonly #options: LaneOptions;
   readonly #wake: Wake;
-  readonly #pool = new Piscina({ filename: WORKER.href, minThreads: 1, maxThreads: 1, atomics: 'disabled' });
+  /** One thread runs the lane, the other waits with everything loaded for the day that it dies. */
+  readonly #pool = new Piscina({ filename: WORKER.href, minThreads: 2, maxThreads: 2, atomics: 'disabled' });
   readonly #recordings = new Map<number, OpenRecording>();
   readonly #streams = new Map<number, StreamSetup>();
   readonly #recordingSlots = new Slots(MAX_RECORDINGS);
   readonly #streamSlots = new Slots(MAX_STREAMS);
   readonly #waiting = new Map<number, Waiting>();
   #shared: WebAssembly.Memory | null = null;
+  /** Of lives whose records and sockets no life has taken over yet. */
+  #before: WebAssembly.Memory[] = [];
   #memory!: LaneMemory;
   #port!: MessagePort;
   #bornUs = 0;
@@ -254,14 +257,17 @@ export class Lane {
 
   /** Begins a life; resolves when the worker serves. */
   async #begin(): Promise<void> {
-    if (this.#shared) this.#keepCounts();
+    if (this.#shared) {
+      this.#keepCounts();
+      this.#before.push(this.#shared);
+    }
     const memory = createLaneMemory();
     const { port1, port2 } = new MessageChannel();
     const { laneId, journalDir, driver, dscp } = this.#options;
     const task: LaneTask = {
       ...{ memory, port: port2, laneId, journalDir },
       sockets: { driver, dscp, wakeFd: this.#wake.fd },
-      before: this.#shared,
+      before: this.#before,
       life: this.#life,
     };
     this.#shared = memory;
@@ -275,6 +281,7 @@ export class Lane {
       if (!this.#closing) throw new Error('the lane ended by itself');
     });
     await Promise.race([ready, this.#ended]);
+    this.#before = [];
   }
 
   #onMessage(message: LaneMessage): void {
@@ -340,7 +347,9 @@ export class Lane {
   /** Those that a life which did not end well has left. */
   #closeSockets(): void {
     const libc = this.#options.driver === 'native' ? loadLibc() : 'dgram';
-    if (this.#shared && typeof libc !== 'string') closeSocketsOf(this.#shared, libc);
+    if (this.#shared && typeof libc !== 'string') {
+      for (const memory of [...this.#before, this.#shared]) closeSocketsOf(memory, libc);
+    }
     this.#wake.close();
   }
 
@@ -352,9 +361,9 @@ export class Lane {
 
   /** Everything that was open is open again, on the same ports. */
   async #reopen(error: Error): Promise<void> {
-    for (const [slot, { id, paused }] of this.#recordings) {
-      await this.#send({ do: 'open-recording', slot, id, paused });
-    }
+    const recordings = [...this.#recordings].map(([slot, { id, paused }]) =>
+      this.#send({ do: 'open-recording', slot, id, paused }),
+    );
     const reopened = [...this.#streams].map(([slot, setup]) =>
       this.#send({ do: 'open-stream', slot, setup: toWire(setup) }).catch((refused: LaneError) => {
         if (refused.code === 'LANE_DIED') throw refused;
@@ -362,7 +371,7 @@ export class Lane {
         this.note(setup.recording, { type: 'warning', text });
       }),
     );
-    await Promise.all(reopened);
+    await Promise.all([...recordings, ...reopened]);
     this.#rise();
     for (const slot of this.#recordings.keys()) {
       this.note(slot, { type: 'event', name: 'lane-restarted', restart: this.#life, reason: error.message });

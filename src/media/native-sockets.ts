@@ -74,14 +74,14 @@ export class NativeSockets implements LaneSockets {
   #waitedMs = 0;
   #asked = { atMs: performance.now(), waitedMs: 0 };
 
-  constructor(batch: Batch, libc: Libc, { dscp, wakeFd }: SocketsOptions, before: WebAssembly.Memory | null) {
+  constructor(batch: Batch, libc: Libc, { dscp, wakeFd }: SocketsOptions, before: WebAssembly.Memory[]) {
     this.#batch = batch;
     this.#wasm = batch.wasm;
     this.#libc = libc;
     this.#dscp = dscp;
     this.#io = new IoMemory(batch.shared, libc.addressOf);
     this.#io.prepareReceiving();
-    if (before) this.#adopt(new IoMemory(before, libc.addressOf));
+    for (const memory of before) this.#adopt(new IoMemory(memory, libc.addressOf));
     this.#epoll = this.#check(libc.epollCreate(CLOEXEC), 'epoll_create1');
     this.#io.setSocket(EPOLL_SOCKET, this.#epoll, 0);
     this.#watch(wakeFd, WAKE);

@@ -61,8 +61,8 @@ export function chooseDriver(wanted: SocketDriver): { driver: 'native' | 'dgram'
   return { driver: 'dgram', reason: libc };
 }
 
-/** `before`: memory of the lane's life before, whose sockets are taken over. */
-export function openSockets(batch: Batch, options: SocketsOptions, before: WebAssembly.Memory | null): LaneSockets {
+/** `before`: memories of the lane's lives before, whose sockets are taken over. */
+export function openSockets(batch: Batch, options: SocketsOptions, before: WebAssembly.Memory[]): LaneSockets {
   const libc = options.driver === 'native' ? loadLibc() : 'dgram';
   return typeof libc === 'string' ? new DgramSockets(batch) : new NativeSockets(batch, libc, options, before);
 }

@@ -7,7 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import type { MessagePort } from 'node:worker_threads';
 import { JournalWriter } from '../journal/writer.ts';
-import { MediaCore } from './core.ts';
+import { MediaCore, mediaModule } from './core.ts';
 import {
   fromWire,
   type LaneCommand,
@@ -30,6 +30,8 @@ const RECORDING_PACE_MS = 2;
 /** While the journal's I/O is under way, its completions are not to wait longer. */
 const JOURNAL_TURN_MS = 1;
 const LOAD_MS = 1_000;
+/** How long a stream that is closed takes what is under way still. */
+const LAST_PACKETS_MS = 100;
 /** Notes share one sync of the journal. */
 const NOTE_SYNC_MS = 200;
 /** While the writer holds more than this, blocks stay in the staging region, which drops and counts when it is full. */
@@ -41,6 +43,9 @@ const RTCP_INDICES_PER_LIFE = 0x100_0000;
 const KEY_OVERLAP_MS = 3_000;
 const CNAME = Buffer.from('doubletrack');
 
+// Before there is a lane to run: a thread that waits for one must be ready at once.
+mediaModule();
+
 const nowUs = () => process.hrtime.bigint() / 1000n;
 
 export default async function runLane(task: LaneTask): Promise<void> {
@@ -51,10 +56,13 @@ export default async function runLane(task: LaneTask): Promise<void> {
     onSealed: (path) => say({ type: 'journal-sealed', path }),
     onState: ({ full, error }) => say({ type: 'journal-state', full, error: error ?? null }),
   });
-  const afterLast = task.before ? rescue(task.before, writer) : 0n;
   // Readers skip blocks whose number does not rise: a wall clock that was set back must not make it fall.
-  const byClock = BigInt(Date.now()) << 20n;
-  const lane = new LaneWorker(task, writer, byClock > afterLast ? byClock : afterLast);
+  let blockSeq = BigInt(Date.now()) << 20n;
+  for (const before of task.before) {
+    const afterLast = rescue(before, writer);
+    if (afterLast > blockSeq) blockSeq = afterLast;
+  }
+  const lane = new LaneWorker(task, writer, blockSeq);
   let hasEnded = false;
   try {
     say({ type: 'ready' });
@@ -91,6 +99,7 @@ class LaneWorker {
   #isDead = false;
   #reportTurn = 0;
   #noteSync: Promise<void> | null = null;
+  #lastPackets: Promise<void> | null = null;
 
   constructor(task: LaneTask, writer: JournalWriter, firstBlockSeq: bigint) {
     this.#core = new MediaCore(task.memory);
@@ -212,12 +221,21 @@ class LaneWorker {
 
   /** What came before it is received still, and what the kernel dropped before it is declared. */
   async #closeStream(slot: number): Promise<void> {
+    await this.#waitForLastPackets();
     await this.#sockets.drain(slot);
     this.#sockets.close(slot);
     while (this.#core.wasm.declareStreamDrops(slot, nowUs()) === 0) await this.#flushed();
     this.#core.memory.closeStream(slot);
     this.#core.srtp.close(slot);
     this.#streams.delete(slot);
+  }
+
+  /** A BYE can overtake media. Streams that close together wait together. */
+  #waitForLastPackets(): Promise<void> {
+    this.#lastPackets ??= delay(LAST_PACKETS_MS).then(() => {
+      this.#lastPackets = null;
+    });
+    return this.#lastPackets;
   }
 
   async #note(slot: number, note: Uint8Array): Promise<void> {

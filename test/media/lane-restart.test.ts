@@ -1,6 +1,7 @@
 /** A lane whose worker dies is started again: its streams are received on the same ports, and the journal goes on. */
 import assert from 'node:assert/strict';
 import { randomBytes, randomUUID } from 'node:crypto';
+import { readdirSync, readlinkSync } from 'node:fs';
 import { test } from 'node:test';
 import { Piscina } from 'piscina';
 import * as layout from '../../assembly/layout.ts';
@@ -93,6 +94,55 @@ for (const [how, kill] of DEATHS) {
     sender.close();
     await tested.close();
   });
+}
+
+test('what comes while a lane is down waits in its sockets', { skip: TestEngine.sockets === 'dgram' }, async () => {
+  const tested = await TestEngine.start({ sockets: 'native' });
+  const sender = await Sender.open();
+  const recording = await tested.engine.openRecording(randomUUID());
+  const media = await recording.addStream({ ...STREAM, remote: sender.remote });
+  await sendUntilReceived(tested, sender, media, 1);
+  const died = terminate();
+  for (let seq = 2; seq <= 50; seq++) sender.send(rtp({ seq, timestamp: seq * 160 }), media);
+  await died;
+  await until(() => restarts(tested) === 1, 'the restart');
+  await until(() => recording.counters()[0]!.received === 50, 'what was sent meanwhile');
+  await recording.close();
+  const journaled = tested
+    .journal()
+    .get(recording.id)!
+    .filter(({ kind }) => kind === KIND_RTP);
+  assert.deepEqual(
+    journaled.map(({ extSeq }) => extSeq & 0xffff).toSorted((a, b) => a - b),
+    Array.from({ length: 50 }, (_, i) => i + 1),
+  );
+  sender.close();
+  await tested.close();
+});
+
+test('a lane leaves no descriptor behind, whether it ends or dies', {
+  skip: TestEngine.sockets === 'dgram',
+}, async () => {
+  const descriptors = () =>
+    readdirSync('/proc/self/fd').filter((fd) => /socket|eventpoll|eventfd/.test(linkOf(fd))).length;
+  const before = descriptors();
+  const tested = await TestEngine.start({ sockets: 'native' });
+  const recording = await tested.engine.openRecording(randomUUID());
+  for (const channel of [0, 1]) await recording.addStream({ ...STREAM, channel });
+  await terminate();
+  await until(() => restarts(tested) === 1, 'the restart');
+  await recording.addStream(STREAM);
+  await tested.engine.close();
+  await until(() => descriptors() === before, 'the descriptors');
+  await tested.close();
+});
+
+function linkOf(fd: string): string {
+  try {
+    return readlinkSync(`/proc/self/fd/${fd}`);
+  } catch {
+    return ''; // that of the folder itself, closed by now
+  }
 }
 
 test('SRTP goes on under its keys after a restart, at the ROC where it was', async () => {
