@@ -1,4 +1,7 @@
 /** What the media core exports. All state lives at the addresses of layout.ts; there are no globals. */
+
+import { decoded, targetUs } from './jitter/play';
+import { playerAt } from './jitter/player';
 import { appendRecord, flushBlocks } from './journal/blocks';
 import { buildCrcTable, crc32c as crc32cOf } from './journal/crc32c';
 import { KIND_NOTE, NO_STREAM } from './layout';
@@ -69,6 +72,10 @@ export function lost(stream: u32): u32 {
 export function crc32c(at: usize, bytes: u32): u32 {
   return crc32cOf(at, bytes);
 }
+// Players and mixers by their numbers; what else they need is written into lane memory (see src/media/player-memory.ts).
+export { playAll } from './jitter/play';
+export { closePlayer as playerClose, openPlayer as playerOpen } from './jitter/player';
+export { closeMixer as mixerClose, openMixer as mixerOpen } from './mix/mixer';
 // SRTP: contexts and keys by their addresses, packets by what stands at WORK_AT (see layout.ts).
 export {
   addKey as srtpAddKey,
@@ -79,3 +86,13 @@ export {
 } from './srtp/keys';
 export { protectBatch as srtpProtect } from './srtp/protect';
 export { unprotectBatch as srtpUnprotect } from './srtp/unprotect';
+
+/** The packet that `playAll` stopped for has been decoded, to so many samples. */
+export function playerDecoded(player: u32, samples: u32): void {
+  decoded(playerAt(player), samples);
+}
+
+/** The playout delay that the player is to have at the moment, in microseconds. */
+export function playerTargetUs(player: u32): f64 {
+  return targetUs(playerAt(player));
+}

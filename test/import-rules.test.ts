@@ -31,6 +31,7 @@ const SIGNALLING = new Set(['sip', 'sdp', 'siprec', 'journal', 'cti']);
 const LAYOUT_READERS = new Set([
   'src/media/memory.ts',
   'src/media/srtp-memory.ts',
+  'src/media/player-memory.ts',
   'src/media/render.ts',
   'src/journal/format.ts',
 ]);
