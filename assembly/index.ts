@@ -1,6 +1,7 @@
 /** What the media core exports. All state lives at the addresses of layout.ts; there are no globals. */
 
-import { decoded, targetUs } from './jitter/play';
+import { targetUs } from './jitter/delay';
+import { decoded } from './jitter/play';
 import { playerAt } from './jitter/player';
 import { appendRecord, flushBlocks } from './journal/blocks';
 import { buildCrcTable, crc32c as crc32cOf } from './journal/crc32c';

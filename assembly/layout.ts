@@ -400,12 +400,14 @@ export const PLAYOUT_SKIPPED_FRAMES_AT = 20;
 /** 1 once the playout delays of the tick at hand are agreed on within each group. */
 export const PLAYOUT_AGREED_AT = 24;
 export const MAX_CATCH_UP_FRAMES = 20;
-/** The longest playout delay that a player of the group wants, in microseconds: u32 each. Group 0 stands for none. */
+/** Of each group of players, in microseconds, u32 each: the longest delay that one wants, the shortest that one has. Group 0 is none. */
 export const MAX_GROUPS = MAX_RECORDINGS;
-export const GROUP_TARGETS_AT = PLAYOUT_AT + PLAYOUT_BYTES;
-export const GROUP_TARGETS_BYTES = MAX_GROUPS * 4 + 8;
+export const GROUPS_AT = PLAYOUT_AT + PLAYOUT_BYTES;
+export const GROUP_BYTES = 8;
+export const GROUP_WANTED_US_AT = 0;
+export const GROUP_HELD_US_AT = 4;
 
-export const PLAYERS_AT = GROUP_TARGETS_AT + GROUP_TARGETS_BYTES;
+export const PLAYERS_AT = GROUPS_AT + (MAX_GROUPS + 1) * GROUP_BYTES;
 export const PLAYER_OPEN_AT = 0;
 export const PLAYER_STREAM_AT = 4;
 /** Of the PCM, and how many samples a unit of the RTP clock is (G.722: 2, RFC 3551 section 4.5.2). */
@@ -500,6 +502,8 @@ export const PLAYER_UNKNOWN_AT = 664;
 /** Times that the time line was anchored anew: another SSRC, or timestamps that do not follow the clock. */
 export const PLAYER_ANCHORED_AT = 668;
 export const PLAYER_UNDECODABLE_AT = 672;
+/** Playout delay of the last frame in microseconds, 0 when nothing was playing. */
+export const PLAYER_HELD_DELAY_AT = 676;
 export const PLAYER_STATE_BYTES = 704;
 /** Weights of delays above the least transit, f32 each; the last is for all that are longer. */
 export const DELAY_BINS = 128;
@@ -584,7 +588,6 @@ export const CODEC_PCMU = 1;
 export const CODEC_PCMA = 2;
 export const CODEC_L16 = 3;
 /** Live only, so far: comfort noise (RFC 3389), and what is decoded outside of the core. */
-export const CODEC_G722 = 4;
 export const CODEC_COMFORT_NOISE = 5;
 export const CODEC_EXTERNAL = 6;
 

@@ -14,6 +14,8 @@ import {
   PLAYER_BASE_F64_AT,
   PLAYER_EPOCH_AT,
   PLAYER_HAS_OTHER_AT,
+  PLAYER_LATE_AT,
+  PLAYER_LATE_RUN_AT,
   PLAYER_MINIMA,
   PLAYER_MINIMA_F64_AT,
   PLAYER_ORIGIN_US_AT,
@@ -38,9 +40,11 @@ import {
   PLAYER_WINDOW_PACKETS_AT,
   PLAYER_WINDOW_US_AT,
 } from '../layout';
+import { count } from '../rtp/stream';
 
 /** A packet further from where it should be than this has a timestamp that does not follow the clock. */
 const MAX_TRANSIT_STEP_US: f64 = 2000000;
+const LATE_RUN_PACKETS: u32 = 25;
 const WINDOW_US: u64 = 5000000;
 const WINDOW_MIN_PACKETS: u32 = 10;
 const FORGETTING: f64 = 0.97;
@@ -109,9 +113,12 @@ function anchor(player: usize, epoch: u32, timestamp: u32, arrivalUs: u64): i64 
   return place;
 }
 
-/** So many packets were late that the way has become longer: only the last one counts. */
-export function forgetBase(player: usize): void {
-  store<u32>(player, 0, PLAYER_SECOND_AT);
+/** A packet came after its time. So many in a row are not jitter: the way has become longer, and the base is found anew. */
+export function countLate(player: usize): void {
+  count(player, PLAYER_LATE_AT);
+  const run = load<u32>(player, PLAYER_LATE_RUN_AT) + 1;
+  store<u32>(player, run % LATE_RUN_PACKETS, PLAYER_LATE_RUN_AT);
+  if (run == LATE_RUN_PACKETS) store<u32>(player, 0, PLAYER_SECOND_AT);
 }
 
 /** Takes the transit of a packet into base and skew, and gives it. */

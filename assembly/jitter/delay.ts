@@ -7,8 +7,14 @@
 import {
   DELAY_BIN_US,
   DELAY_BINS,
+  GROUP_BYTES,
+  GROUP_HELD_US_AT,
+  GROUP_WANTED_US_AT,
+  GROUPS_AT,
   PLAYER_BASE_F64_AT,
   PLAYER_DELAYS_AT,
+  PLAYER_GROUP_AT,
+  PLAYER_HELD_DELAY_AT,
   PLAYER_MAX_DELAY_US_AT,
   PLAYER_MIN_DELAY_US_AT,
   PLAYER_PEAK_F64_AT,
@@ -27,6 +33,7 @@ const FIRST_WEIGHT: f64 = 20;
 /** Per second of arrivals. */
 const FADE_US: f64 = 4000;
 const SHRINK_US: f64 = 2000;
+const GROUP_STEP_US: f64 = 10000;
 
 export function initDelay(player: usize): void {
   store<f64>(player, 1, PLAYER_WEIGHT_F64_AT);
@@ -91,4 +98,38 @@ function rescale(player: usize, weight: f64): void {
   }
   store<f64>(player, 1, PLAYER_WEIGHT_F64_AT);
   store<f64>(player, sum, PLAYER_WEIGHTS_F64_AT);
+}
+
+// Players of one group (the legs of a call) stay together: all take the longest delay that one of them wants, and none runs ahead of
+// the one that has come least far towards it.
+
+/** Before each tick: first all are forgotten, then each player says what it wants and has. */
+export function forgetGroup(player: usize): void {
+  const group = groupOf(player);
+  store<u32>(group, 0, GROUP_WANTED_US_AT);
+  store<u32>(group, -1, GROUP_HELD_US_AT);
+}
+
+export function joinGroup(player: usize): void {
+  const group = groupOf(player);
+  const wanted = load<f64>(player, PLAYER_TARGET_F64_AT) as u32;
+  store<u32>(group, max<u32>(wanted, load<u32>(group, GROUP_WANTED_US_AT)), GROUP_WANTED_US_AT);
+  const held = load<u32>(player, PLAYER_HELD_DELAY_AT);
+  if (held != 0) store<u32>(group, min<u32>(held, load<u32>(group, GROUP_HELD_US_AT)), GROUP_HELD_US_AT);
+}
+
+function groupOf(player: usize): usize {
+  const group: usize = load<u32>(player, PLAYER_GROUP_AT);
+  return (GROUPS_AT as usize) + group * GROUP_BYTES;
+}
+
+/** The delay that the player is to have now. */
+export function targetUs(player: usize): f64 {
+  if (load<u32>(player, PLAYER_GROUP_AT) == 0) return load<f64>(player, PLAYER_TARGET_F64_AT);
+  const group = groupOf(player);
+  const together = min<f64>(
+    load<u32>(group, GROUP_WANTED_US_AT) as f64,
+    (load<u32>(group, GROUP_HELD_US_AT) as f64) + GROUP_STEP_US,
+  );
+  return bounded(player, together);
 }

@@ -31,7 +31,7 @@ import {
   PLAYER_FILLED_SAMPLES_AT,
   PLAYER_FILLER_AT,
   PLAYER_FRAME_SAMPLES_AT,
-  PLAYER_LATE_AT,
+  PLAYER_LATE_RUN_AT,
   PLAYER_MAX_DELAY_US_AT,
   PLAYER_MODE_AT,
   PLAYER_NEXT_I64_AT,
@@ -43,7 +43,7 @@ import {
   PLAYER_UNDECODABLE_AT,
 } from '../layout';
 import { count } from '../rtp/stream';
-import { elapsedUs, samplesToUs, usToSamples } from './clock';
+import { countLate, elapsedUs, samplesToUs, usToSamples } from './clock';
 import { plcConceal, plcGood } from './conceal';
 import { decodePayload } from './decode';
 import { growDelay } from './delay';
@@ -147,7 +147,7 @@ function waitForNext(player: usize, tickUs: u64, delayUs: f64): bool {
   if (ahead > 0) fill(player, ahead as u32);
   else if (delayUs + samplesToUs(player, -ahead) > (load<u32>(player, PLAYER_MAX_DELAY_US_AT) as f64)) {
     growDelay(player, load<f64>(player, PLAYER_BASE_F64_AT) + delayUs + samplesToUs(player, -ahead));
-    count(player, PLAYER_LATE_AT);
+    countLate(player);
     removePacket(player, packet);
     return true;
   }
@@ -194,7 +194,7 @@ export function accept(player: usize, packet: usize, samples: u32): void {
   const over = max<i64>(0, load<i64>(player, PLAYER_NEXT_I64_AT) - place);
   if (over >= (samples as i64)) {
     book(player, PLAYER_DISCARDED_I64_AT, samples);
-    if (samples != 0) count(player, PLAYER_LATE_AT);
+    if (samples != 0) countLate(player);
   } else {
     const kept = samples - (over as u32);
     const at = pcmEnd(player);
@@ -204,6 +204,7 @@ export function accept(player: usize, packet: usize, samples: u32): void {
     store<u32>(player, load<u32>(player, PLAYER_BUFFERED_SAMPLES_AT) + kept, PLAYER_BUFFERED_SAMPLES_AT);
     store<i64>(player, place + samples, PLAYER_NEXT_I64_AT);
     store<u32>(player, 0, PLAYER_CONCEALED_RUN_AT);
+    store<u32>(player, 0, PLAYER_LATE_RUN_AT);
   }
   finish(player, packet);
 }

@@ -13,7 +13,6 @@ import {
   FRAME_SPEECH,
   FRAME_TIMESTAMP_AT,
   FRAME_US,
-  GROUP_TARGETS_AT,
   MAX_CATCH_UP_FRAMES,
   MAX_PLAYERS,
   MODE_PLAYING,
@@ -27,10 +26,9 @@ import {
   PLAYER_FRAMES_AT,
   PLAYER_FRAMES_SINCE_SCALE_AT,
   PLAYER_FRAMES_SINCE_STEP_AT,
-  PLAYER_GROUP_AT,
+  PLAYER_HELD_DELAY_AT,
   PLAYER_INSERTED_EXPAND_I64_AT,
   PLAYER_INSERTED_SKEW_I64_AT,
-  PLAYER_MAX_DELAY_US_AT,
   PLAYER_MODE_AT,
   PLAYER_NEXT_I64_AT,
   PLAYER_OPEN_AT,
@@ -41,7 +39,6 @@ import {
   PLAYER_SAMPLES_PER_UNIT_AT,
   PLAYER_SKEW_DUE_F64_AT,
   PLAYER_SKEW_F64_AT,
-  PLAYER_TARGET_F64_AT,
   PLAYER_TIMESTAMP_OFFSET_AT,
   PLAYOUT_AGREED_AT,
   PLAYOUT_AT,
@@ -52,15 +49,17 @@ import {
   RING_FRAMES,
 } from '../layout';
 import { mixAll } from '../mix/mixer';
-import { samplesToUs } from './clock';
+import { samplesToUs, usToSamples } from './clock';
+import { forgetGroup, joinGroup, targetUs } from './delay';
 import { accept, fillAhead, fillFrame, placeDue } from './fill';
 import { book } from './ledger';
 import { playerAt } from './player';
 import { accelerate, expand, insertSample, removeSample, scaleSamples, stepInterval } from './time-scale';
 
-/** Deviations of the delay that are left alone, corrected by single samples, and by pitch periods whatever they sound like. */
+/** Deviations of the delay: left alone, too short or too long for single samples, and for a place that cannot be heard. */
 const TOLERATED_US: f64 = 2000;
-const LARGE_US: f64 = 20000;
+const SHORT_US: f64 = 6000;
+const LONG_US: f64 = 12000;
 const INTOLERABLE_US: f64 = 80000;
 const FRAMES_BETWEEN_SCALES: u32 = 3;
 
@@ -110,28 +109,15 @@ function playTick(tick: u64): u32 {
   return 0;
 }
 
-/** The players of a group take the longest delay that one of them wants: legs of a call stay together. */
 function agree(): void {
   for (let number: u32 = 0; number < (MAX_PLAYERS as u32); number++) {
     const player = playerAt(number);
-    if (load<u32>(player, PLAYER_OPEN_AT) != 0) store<u32>(groupTarget(player), 0);
+    if (load<u32>(player, PLAYER_OPEN_AT) != 0) forgetGroup(player);
   }
   for (let number: u32 = 0; number < (MAX_PLAYERS as u32); number++) {
     const player = playerAt(number);
-    if (load<u32>(player, PLAYER_OPEN_AT) == 0) continue;
-    const target = groupTarget(player);
-    store<u32>(target, max<u32>(load<u32>(target), load<f64>(player, PLAYER_TARGET_F64_AT) as u32));
+    if (load<u32>(player, PLAYER_OPEN_AT) != 0) joinGroup(player);
   }
-}
-
-function groupTarget(player: usize): usize {
-  const group: usize = load<u32>(player, PLAYER_GROUP_AT);
-  return (GROUP_TARGETS_AT as usize) + (group << 2);
-}
-
-export function targetUs(player: usize): f64 {
-  if (load<u32>(player, PLAYER_GROUP_AT) == 0) return load<f64>(player, PLAYER_TARGET_F64_AT);
-  return min<f64>(load<u32>(groupTarget(player)) as f64, load<u32>(player, PLAYER_MAX_DELAY_US_AT) as f64);
 }
 
 /** PCM of the packet at PLAYER_EXTERNAL_AT stands behind what the player has buffered (see `externalRoom`). */
@@ -151,20 +137,21 @@ function play(player: usize, tick: u64): bool {
     load<u32>(player, PLAYER_MODE_AT) == MODE_PLAYING && load<u32>(player, PLAYER_FILLED_SAMPLES_AT) == 0;
   if (!isSteady) store<f64>(player, 0, PLAYER_SKEW_DUE_F64_AT);
   else if (!adjust(player, tick, delay)) return false;
-  emit(player, placeOfFrame(player, tick, delay));
+  const due = placeDue(player, tick, delay);
+  const isPlaying = load<u32>(player, PLAYER_MODE_AT) == MODE_PLAYING;
+  const place = isPlaying ? load<i64>(player, PLAYER_NEXT_I64_AT) - load<u32>(player, PLAYER_BUFFERED_SAMPLES_AT) : due;
+  const held = max<f64>(1, delay + samplesToUs(player, due - place)) as u32;
+  store<u32>(player, isPlaying ? held : 0, PLAYER_HELD_DELAY_AT);
+  emit(player, place);
   return true;
-}
-
-function placeOfFrame(player: usize, tick: u64, delay: f64): i64 {
-  if (load<u32>(player, PLAYER_MODE_AT) != MODE_PLAYING) return placeDue(player, tick, delay);
-  return load<i64>(player, PLAYER_NEXT_I64_AT) - load<u32>(player, PLAYER_BUFFERED_SAMPLES_AT);
 }
 
 /** Moves the delay towards the wanted one, and follows the skew. False when a packet must be decoded outside first. */
 function adjust(player: usize, tick: u64, delay: f64): bool {
   const head = load<i64>(player, PLAYER_NEXT_I64_AT) - load<u32>(player, PLAYER_BUFFERED_SAMPLES_AT);
   const excess = samplesToUs(player, placeDue(player, tick, delay) - head);
-  if (abs(excess) > LARGE_US && load<u32>(player, PLAYER_FRAMES_SINCE_SCALE_AT) >= FRAMES_BETWEEN_SCALES) {
+  const isFar = excess > LONG_US || excess < -SHORT_US;
+  if (isFar && load<u32>(player, PLAYER_FRAMES_SINCE_SCALE_AT) >= FRAMES_BETWEEN_SCALES) {
     if (!fillAhead(player, scaleSamples(player))) return false;
     scale(player, excess);
     return fillFrame(player, tick, delay);
@@ -182,7 +169,8 @@ function adjust(player: usize, tick: u64, delay: f64): bool {
 
 function scale(player: usize, excess: f64): void {
   const always = abs(excess) > INTOLERABLE_US;
-  const samples = excess > 0 ? accelerate(player, always) : expand(player, always);
+  const most = usToSamples(player, excess > 0 ? excess : SHORT_US / 2 - excess) as u32;
+  const samples = excess > 0 ? accelerate(player, most, always) : expand(player, most, always);
   if (samples != 0) store<u32>(player, 0, PLAYER_FRAMES_SINCE_SCALE_AT);
   book(player, excess > 0 ? PLAYER_REMOVED_ACCELERATE_I64_AT : PLAYER_INSERTED_EXPAND_I64_AT, samples);
 }

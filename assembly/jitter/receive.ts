@@ -12,9 +12,8 @@ import {
   PLAYER_CODECS_AT,
   PLAYER_CONCEALED_I64_AT,
   PLAYER_CONCEALED_RUN_AT,
+  PLAYER_GROUP_AT,
   PLAYER_INSERTED_EXPAND_I64_AT,
-  PLAYER_LATE_AT,
-  PLAYER_LATE_RUN_AT,
   PLAYER_MAX_DELAY_US_AT,
   PLAYER_MODE_AT,
   PLAYER_NEXT_I64_AT,
@@ -27,14 +26,11 @@ import {
 } from '../layout';
 import { headerBytes, payloadBytes, timestampOf } from '../rtp/header';
 import { count } from '../rtp/stream';
-import { forgetBase, measureTransit, placeOf } from './clock';
+import { countLate, measureTransit, placeOf, usToSamples } from './clock';
 import { decodedSamples } from './decode';
-import { growDelay, updateDelay } from './delay';
+import { growDelay, targetUs, updateDelay } from './delay';
 import { book } from './ledger';
 import { addPacket, firstPacket, isFull, removePacket } from './packets';
-
-/** So many late packets in a row are not jitter. */
-const LATE_RUN_PACKETS: u32 = 25;
 
 /** A packet that is no copy, valid and decrypted. */
 export function receiveForPlayer(player: usize, epoch: u32, extSeq: u32, at: usize, bytes: u32, nowUs: u64): void {
@@ -64,30 +60,35 @@ export function receiveForPlayer(player: usize, epoch: u32, extSeq: u32, at: usi
 }
 
 /**
- * A packet whose time has come and gone makes the delay longer at once: what was played in its stead becomes an insertion, if
- * nothing has been decoded since and the delay may be that long. Otherwise only the part of it that is not over is still wanted.
+ * A packet whose time has come and gone makes the delay longer at once: what was played in its stead becomes an insertion, as far as
+ * nothing has been decoded since and the delay may grow. Of the packet the part that is not over is still wanted.
  */
 function isLate(player: usize, place: i64, transit: f64, samples: u32): bool {
-  const behind = load<i64>(player, PLAYER_NEXT_I64_AT) - place;
-  if (behind <= 0 || load<u32>(player, PLAYER_MODE_AT) != MODE_PLAYING) {
-    store<u32>(player, 0, PLAYER_LATE_RUN_AT);
-    return false;
-  }
+  let behind = load<i64>(player, PLAYER_NEXT_I64_AT) - place;
+  if (behind <= 0 || load<u32>(player, PLAYER_MODE_AT) != MODE_PLAYING) return false;
+  const needed = transit - load<f64>(player, PLAYER_BASE_F64_AT);
+  const room = (usToSamples(player, longestDelayUs(player) - needed) as i64) + behind;
+  behind -= turnBack(player, min<i64>(behind, max<i64>(0, room)));
   growDelay(player, transit);
-  const run = load<u32>(player, PLAYER_CONCEALED_RUN_AT) as i64;
-  const isAllowed =
-    transit - load<f64>(player, PLAYER_BASE_F64_AT) <= (load<u32>(player, PLAYER_MAX_DELAY_US_AT) as f64);
-  if (behind <= run && isAllowed) {
-    store<i64>(player, place, PLAYER_NEXT_I64_AT);
-    store<u32>(player, (run - behind) as u32, PLAYER_CONCEALED_RUN_AT);
-    book(player, PLAYER_CONCEALED_I64_AT, -behind);
-    book(player, PLAYER_INSERTED_EXPAND_I64_AT, behind);
-    return false;
-  }
-  if (behind < (samples as i64)) return false;
-  count(player, PLAYER_LATE_AT);
-  const late = load<u32>(player, PLAYER_LATE_RUN_AT) + 1;
-  store<u32>(player, late % LATE_RUN_PACKETS, PLAYER_LATE_RUN_AT);
-  if (late == LATE_RUN_PACKETS) forgetBase(player);
+  if (behind == 0 || behind < (samples as i64)) return false;
+  countLate(player);
   return true;
+}
+
+/** To which the delay may grow at once. Players of a group grow together, step by step. */
+function longestDelayUs(player: usize): f64 {
+  const longest = load<u32>(player, PLAYER_MAX_DELAY_US_AT) as f64;
+  if (load<u32>(player, PLAYER_GROUP_AT) == 0) return longest;
+  return min<f64>(longest, targetUs(player));
+}
+
+/** Concealed samples become inserted ones; gives how many. */
+function turnBack(player: usize, wanted: i64): i64 {
+  const run = load<u32>(player, PLAYER_CONCEALED_RUN_AT) as i64;
+  const samples = min<i64>(wanted, run);
+  store<i64>(player, load<i64>(player, PLAYER_NEXT_I64_AT) - samples, PLAYER_NEXT_I64_AT);
+  store<u32>(player, (run - samples) as u32, PLAYER_CONCEALED_RUN_AT);
+  book(player, PLAYER_CONCEALED_I64_AT, -samples);
+  book(player, PLAYER_INSERTED_EXPAND_I64_AT, samples);
+  return samples;
 }

@@ -20,9 +20,9 @@ function sampleAt(player: usize, i: u32): usize {
   return player + PLAYER_PCM_AT + ((i as usize) << 1);
 }
 
-/** Takes out one pitch period; gives how many samples, 0 where it would be heard. `always`: wherever it is. */
-export function accelerate(player: usize, always: bool): u32 {
-  const lag = findPeriod(player, always);
+/** Takes out one pitch period of at most so many samples; gives how many, 0 where it would be heard. `always`: wherever it is. */
+export function accelerate(player: usize, most: u32, always: bool): u32 {
+  const lag = findPeriod(player, most, always);
   if (lag == 0) return 0;
   const buffered = load<u32>(player, PLAYER_BUFFERED_SAMPLES_AT);
   crossFade(sampleAt(player, 0), sampleAt(player, lag), sampleAt(player, 0), lag);
@@ -31,9 +31,9 @@ export function accelerate(player: usize, always: bool): u32 {
   return lag;
 }
 
-/** Repeats one pitch period; gives how many samples, 0 where it would be heard. */
-export function expand(player: usize, always: bool): u32 {
-  const lag = findPeriod(player, always);
+/** Repeats one pitch period, as above. */
+export function expand(player: usize, most: u32, always: bool): u32 {
+  const lag = findPeriod(player, most, always);
   const buffered = load<u32>(player, PLAYER_BUFFERED_SAMPLES_AT);
   if (lag == 0 || buffered + lag > (PCM_SAMPLES as u32)) return 0;
   memory.copy(sampleAt(player, lag * 2), sampleAt(player, lag), (buffered - lag) << 1);
@@ -52,11 +52,11 @@ function crossFade(from: usize, into: usize, to: usize, samples: u32): void {
 }
 
 /** The lag between 2.5 and 15 ms at which what waits is most like itself; 0 when it is not enough like itself, or not long enough. */
-function findPeriod(player: usize, always: bool): u32 {
+function findPeriod(player: usize, most: u32, always: bool): u32 {
   const rate = load<u32>(player, PLAYER_SAMPLE_RATE_AT);
   const stride = rate / 8000;
   const buffered = load<u32>(player, PLAYER_BUFFERED_SAMPLES_AT);
-  const longest = min<u32>((rate * 15) / 1000, buffered / 2);
+  const longest = min<u32>(most, min<u32>((rate * 15) / 1000, buffered / 2));
   let best: u32 = 0;
   let bestScore: f64 = -2;
   for (let lag = rate / 400; lag <= longest; lag += stride) {

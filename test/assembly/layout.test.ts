@@ -38,7 +38,7 @@ const LANE: Region[] = [
   { name: 'CONTEXTS', at: layout.CONTEXTS_AT, bytes: layout.MAX_CONTEXTS * layout.CONTEXT_BYTES },
   { name: 'KEYS', at: layout.KEYS_AT, bytes: layout.MAX_KEYS * layout.SRTP_KEY_BYTES },
   { name: 'PLAYOUT', at: layout.PLAYOUT_AT, bytes: layout.PLAYOUT_BYTES },
-  { name: 'GROUP_TARGETS', at: layout.GROUP_TARGETS_AT, bytes: layout.GROUP_TARGETS_BYTES },
+  { name: 'GROUPS', at: layout.GROUPS_AT, bytes: (layout.MAX_GROUPS + 1) * layout.GROUP_BYTES },
   { name: 'PLAYERS', at: layout.PLAYERS_AT, bytes: layout.MAX_PLAYERS * layout.PLAYER_BYTES },
   { name: 'MIXERS', at: layout.MIXERS_AT, bytes: layout.MAX_MIXERS * layout.MIXER_BYTES },
   { name: 'CRC_TABLE', at: layout.CRC_TABLE_AT, bytes: layout.CRC_TABLE_BYTES },
@@ -139,7 +139,7 @@ test('the state of an epoch is what lies between its bounds, and both epochs fit
 });
 
 test('every part of a player has room, and is as long as what it holds', () => {
-  assert.ok(layout.PLAYER_UNDECODABLE_AT + 4 <= layout.PLAYER_STATE_BYTES);
+  assert.ok(layout.PLAYER_HELD_DELAY_AT + 4 <= layout.PLAYER_STATE_BYTES);
   assert.ok(layout.PLAYER_MINIMA_F64_AT + layout.PLAYER_MINIMA * 8 <= layout.PLAYER_SECOND_AT);
   assert.ok(layout.PLAYER_CODECS_AT + 128 <= layout.PLAYER_ORDER_AT);
   assert.ok(layout.PLAYER_ORDER_AT + layout.PLAYER_SLOTS <= layout.PLAYER_DECODED_I64_AT);
