@@ -1,6 +1,7 @@
 /** Players over a lane without sockets, on a virtual clock: networks to send through, and what was played. */
 import { createLaneMemory, type StreamState } from '../../../src/media/memory.ts';
 import {
+  type ExternalDecoder,
   FrameReader,
   type PlayedFrame,
   type PlayerLedger,
@@ -44,6 +45,8 @@ export class PlayerRig {
   readonly readers: FrameReader[] = [];
   #records = 0;
   nowUs = 0;
+  /** Of codecs that the core does not know. */
+  decode: ExternalDecoder = () => new Int16Array();
 
   /** A stream and a player of the same number. @returns the number. */
   listen({ codecs = CODECS, minDelayMs = 20, maxDelayMs = 200, group = 0 }: Listening = {}): number {
@@ -77,7 +80,7 @@ export class PlayerRig {
     const { wasm, players } = this.lane.core;
     for (; this.nowUs < untilUs; this.nowUs += TICK_US) {
       for (const [player, queue] of this.#queues.entries()) this.#deliver(player, queue);
-      players.play(wasm, BigInt(this.nowUs), () => new Int16Array());
+      players.play(wasm, BigInt(this.nowUs), this.decode);
       onTick?.(this.nowUs);
     }
   }
