@@ -68,10 +68,7 @@ const FRAMES_BETWEEN_SCALES: u32 = 3;
  * same call goes on where it stopped.
  */
 export function playAll(nowUs: u64): u32 {
-  if (load<u32>(PLAYOUT_AT, PLAYOUT_OPEN_PLAYERS_AT) == 0) {
-    store<u64>(PLAYOUT_AT, 0, PLAYOUT_TICK_US_AT);
-    return 0;
-  }
+  if (load<u32>(PLAYOUT_AT, PLAYOUT_OPEN_PLAYERS_AT) == 0) return 0;
   let tick = dueTick(nowUs);
   for (; tick <= nowUs; tick += FRAME_US) {
     store<u64>(PLAYOUT_AT, tick, PLAYOUT_TICK_US_AT);

@@ -17,8 +17,10 @@ import {
   PLAYER_SAMPLES_PER_UNIT_AT,
   PLAYER_STREAM_AT,
   PLAYERS_AT,
+  PLAYOUT_AGREED_AT,
   PLAYOUT_AT,
   PLAYOUT_OPEN_PLAYERS_AT,
+  PLAYOUT_TICK_US_AT,
   STREAM_PLAYER_AT,
 } from '../layout';
 import { streamAt } from '../rtp/stream';
@@ -71,5 +73,10 @@ export function closePlayer(number: u32): void {
 }
 
 function countOpen(by: i32): void {
-  store<i32>(PLAYOUT_AT, load<i32>(PLAYOUT_AT, PLAYOUT_OPEN_PLAYERS_AT) + by, PLAYOUT_OPEN_PLAYERS_AT);
+  const open = load<i32>(PLAYOUT_AT, PLAYOUT_OPEN_PLAYERS_AT) + by;
+  store<i32>(PLAYOUT_AT, open, PLAYOUT_OPEN_PLAYERS_AT);
+  if (open != 0) return;
+  // The clock stands still; it begins anew with the next player.
+  store<u64>(PLAYOUT_AT, 0, PLAYOUT_TICK_US_AT);
+  store<u32>(PLAYOUT_AT, 0, PLAYOUT_AGREED_AT);
 }

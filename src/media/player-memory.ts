@@ -92,6 +92,11 @@ const KINDS: Record<number, FrameKind> = {
   [layout.FRAME_SILENCE]: 'silence',
 };
 
+/** A codec that `play` needs its `decode` for. */
+export function isDecodedOutside(codec: number): boolean {
+  return codec === layout.CODEC_EXTERNAL;
+}
+
 /** What the core, or the decoder outside of it, knows: codec, rate of the PCM, samples per unit of the RTP clock. */
 export function playerCodec(encoding: string, clockRate: number, channels: number) {
   const name = encoding.toUpperCase();
@@ -119,9 +124,13 @@ export class PlayerMemory {
   open(wasm: PlayerExports, player: number, setup: PlayerSetup): void {
     const { stream, sampleRate, samplesPerUnit, group, minDelayMs, maxDelayMs } = setup;
     wasm.playerOpen(player, stream, sampleRate, samplesPerUnit, group, minDelayMs * 1000, maxDelayMs * 1000);
-    for (const { payloadType, codec } of setup.codecs) {
-      this.#bytes[playerAt(player) + layout.PLAYER_CODECS_AT + payloadType] = codec;
-    }
+    this.setCodecs(player, setup.codecs);
+  }
+
+  setCodecs(player: number, codecs: PlayerSetup['codecs']): void {
+    const at = playerAt(player) + layout.PLAYER_CODECS_AT;
+    this.#bytes.fill(0, at, at + 128);
+    for (const { payloadType, codec } of codecs) this.#bytes[at + payloadType] = codec;
   }
 
   openMixer(wasm: PlayerExports, mixer: number, sampleRate: number, players: readonly number[]): void {

@@ -38,6 +38,10 @@ const EPOCHS_PER_LIFE = 0x10000;
 const RTCP_INDICES_PER_LIFE = 0x100_0000;
 /** After new keys were agreed on, packets under the old ones may still be under way. */
 const KEY_OVERLAP_MS = 3_000;
+/** Players give a frame as often as this. */
+const FRAME_MS = 10;
+/** Codecs that the core does not know are not listened to. */
+const decodeNothing = () => new Int16Array();
 const CNAME = Buffer.from('doubletrack');
 
 const nowUs = () => process.hrtime.bigint() / 1000n;
@@ -87,6 +91,7 @@ class LaneWorker {
   /** Drops of the kernel that have been declared, by stream. */
   readonly #kernelDrops = new Map<number, number>();
   readonly #fatal = Promise.withResolvers<never>();
+  #playout: NodeJS.Timeout | undefined;
   #isDead = false;
   #utilization: EventLoopUtilization = performance.eventLoopUtilization();
   #reportTurn = 0;
@@ -123,6 +128,7 @@ class LaneWorker {
   stop(): void {
     this.#isDead = true;
     for (const timer of this.#timers) clearInterval(timer);
+    clearInterval(this.#playout);
     this.#sockets.closeAll();
   }
 
@@ -150,6 +156,7 @@ class LaneWorker {
     else if (command.do === 'update-stream') {
       this.#updateStream(command.slot, fromWire(command.setup));
     } else if (command.do === 'close-stream') await this.#closeStream(command.slot);
+    else if (/-(player|mixer)$/.test(command.do)) this.#listen(command);
     else if (command.do === 'pause') memory.setPaused(command.slot, command.paused);
     else if (command.do === 'note') await this.#note(command.slot, command.note);
     else if (command.do === 'close-recording') await this.#flushed();
@@ -160,6 +167,20 @@ class LaneWorker {
       await Promise.all([...this.#streams.keys()].map((slot) => this.#closeStream(slot)));
       await this.#flushed();
     }
+  }
+
+  /** Players and mixers; the playout timer runs while there is one. */
+  #listen(command: LaneCommand): void {
+    const { players, wasm } = this.#core;
+    if (command.do === 'open-player') players.open(wasm, command.slot, command.setup);
+    else if (command.do === 'update-player') players.setCodecs(command.slot, command.setup.codecs);
+    else if (command.do === 'close-player') wasm.playerClose(command.slot);
+    else if (command.do === 'open-mixer') {
+      players.openMixer(wasm, command.slot, command.setup.sampleRate, command.setup.players);
+    } else if (command.do === 'close-mixer') wasm.mixerClose(command.slot);
+    clearInterval(this.#playout);
+    if (players.openPlayers === 0 || this.#isDead) return;
+    this.#playout = setInterval(() => this.#guard(() => players.play(wasm, nowUs(), decodeNothing)), FRAME_MS);
   }
 
   async #openStream(slot: number, setup: StreamSetup): Promise<void> {
