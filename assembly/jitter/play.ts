@@ -39,6 +39,7 @@ import {
   PLAYER_SAMPLES_PER_UNIT_AT,
   PLAYER_SKEW_DUE_F64_AT,
   PLAYER_SKEW_F64_AT,
+  PLAYER_STARTED_AT,
   PLAYER_TIMESTAMP_OFFSET_AT,
   PLAYOUT_AGREED_AT,
   PLAYOUT_AT,
@@ -134,7 +135,7 @@ function play(player: usize, tick: u64): bool {
     load<u32>(player, PLAYER_MODE_AT) == MODE_PLAYING && load<u32>(player, PLAYER_FILLED_SAMPLES_AT) == 0;
   if (!isSteady) store<f64>(player, 0, PLAYER_SKEW_DUE_F64_AT);
   else if (!adjust(player, tick, delay)) return false;
-  const due = placeDue(player, tick, delay);
+  const due = load<u32>(player, PLAYER_STARTED_AT) != 0 ? placeDue(player, tick, delay) : 0;
   const isPlaying = load<u32>(player, PLAYER_MODE_AT) == MODE_PLAYING;
   const place = isPlaying ? load<i64>(player, PLAYER_NEXT_I64_AT) - load<u32>(player, PLAYER_BUFFERED_SAMPLES_AT) : due;
   const held = max<f64>(1, delay + samplesToUs(player, due - place)) as u32;

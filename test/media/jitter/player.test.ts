@@ -243,6 +243,33 @@ test('a reader that is too slow sees what is there still, and counts what it has
   assert.equal(reader.missedFrames, 168);
 });
 
+test('what is inserted and removed of a tone is not heard: no step is larger than the tone has', () => {
+  const [amplitude, hertz, seconds] = [8000, 250, 120];
+  const steepest = amplitude * 2 * Math.PI * (hertz / 8000);
+  const packets = Array.from({ length: seconds * 50 }, (_, k) => {
+    const payload = Buffer.alloc(320);
+    for (let i = 0; i < 160; i++) {
+      payload.writeInt16BE(Math.round(amplitude * Math.sin((2 * Math.PI * hertz * (k * 160 + i)) / 8000)), i * 2);
+    }
+    // Sixty milliseconds more for five seconds: the delay grows by pitch periods, and shrinks again.
+    const way = k > 500 && k < 750 ? 70_000 : 10_000;
+    return {
+      arrivalUs: (k + 1) * 20_000 * (1 - 200e-6) + way,
+      bytes: rtp({ seq: k, timestamp: k * 160, payloadType: 96, payload }),
+    };
+  });
+  const rig = new PlayerRig();
+  const player = rig.listen({ minDelayMs: 20 });
+  rig.send(player, packets);
+  const pcm = samples(rig.frames(player, (seconds - 1) * 1e6)).slice(800);
+  const { ledger } = rig.stats(player);
+  assert.ok(ledger.insertedExpand >= 100 && ledger.removedAccelerate >= 100 && ledger.removedSkew >= 10);
+  assert.equal(imbalance(ledger), 0);
+  let worst = 0;
+  for (let i = 1; i < pcm.length; i++) worst = Math.max(worst, Math.abs(pcm[i]! - pcm[i - 1]!));
+  assert.ok(worst <= steepest * 1.05, `a step of ${worst}, the tone has ${steepest}`);
+});
+
 test('a sender 300 ppm fast or slow is followed without concealment', () => {
   const random = randomNumbers(5);
   for (const ppm of [300, -300]) {
