@@ -33,7 +33,7 @@ const FIRST_WEIGHT: f64 = 20;
 /** Per second of arrivals. */
 const FADE_US: f64 = 4000;
 const SHRINK_US: f64 = 2000;
-const GROUP_STEP_US: f64 = 10000;
+export const GROUP_STEP_US: f64 = 10000;
 
 export function initDelay(player: usize): void {
   store<f64>(player, 1, PLAYER_WEIGHT_F64_AT);
@@ -132,4 +132,11 @@ export function targetUs(player: usize): f64 {
     (load<u32>(group, GROUP_HELD_US_AT) as f64) + GROUP_STEP_US,
   );
   return bounded(player, together);
+}
+
+/** To which the delay may grow at once. Players of a group grow together, step by step: by itself one may exceed its delay by so much only. */
+export function longestDelayUs(player: usize, stepUs: f64): f64 {
+  const longest = load<u32>(player, PLAYER_MAX_DELAY_US_AT) as f64;
+  if (load<u32>(player, PLAYER_GROUP_AT) == 0) return longest;
+  return min<f64>(longest, targetUs(player) + stepUs);
 }

@@ -32,7 +32,6 @@ import {
   PLAYER_FILLER_AT,
   PLAYER_FRAME_SAMPLES_AT,
   PLAYER_LATE_RUN_AT,
-  PLAYER_MAX_DELAY_US_AT,
   PLAYER_MODE_AT,
   PLAYER_NEXT_I64_AT,
   PLAYER_NOISE_AT,
@@ -46,7 +45,7 @@ import { count } from '../rtp/stream';
 import { countLate, elapsedUs, samplesToUs, usToSamples } from './clock';
 import { plcConceal, plcGood } from './conceal';
 import { decodePayload } from './decode';
-import { growDelay } from './delay';
+import { GROUP_STEP_US, growDelay, longestDelayUs } from './delay';
 import { book } from './ledger';
 import { comfortNoise, noiseUpdate } from './noise';
 import { firstPacket, removePacket } from './packets';
@@ -145,7 +144,7 @@ function waitForNext(player: usize, tickUs: u64, delayUs: f64): bool {
   }
   if (load<u32>(packet, PACKET_CODEC_AT) == CODEC_COMFORT_NOISE) return take(player, packet);
   if (ahead > 0) fill(player, ahead as u32);
-  else if (delayUs + samplesToUs(player, -ahead) > (load<u32>(player, PLAYER_MAX_DELAY_US_AT) as f64)) {
+  else if (delayUs + samplesToUs(player, -ahead) > longestDelayUs(player, GROUP_STEP_US)) {
     growDelay(player, load<f64>(player, PLAYER_BASE_F64_AT) + delayUs + samplesToUs(player, -ahead));
     countLate(player);
     removePacket(player, packet);

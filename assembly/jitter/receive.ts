@@ -12,9 +12,7 @@ import {
   PLAYER_CODECS_AT,
   PLAYER_CONCEALED_I64_AT,
   PLAYER_CONCEALED_RUN_AT,
-  PLAYER_GROUP_AT,
   PLAYER_INSERTED_EXPAND_I64_AT,
-  PLAYER_MAX_DELAY_US_AT,
   PLAYER_MODE_AT,
   PLAYER_NEXT_I64_AT,
   PLAYER_OVERFLOW_AT,
@@ -28,7 +26,7 @@ import { headerBytes, payloadBytes, timestampOf } from '../rtp/header';
 import { count } from '../rtp/stream';
 import { countLate, measureTransit, placeOf, usToSamples } from './clock';
 import { decodedSamples } from './decode';
-import { growDelay, targetUs, updateDelay } from './delay';
+import { growDelay, longestDelayUs, updateDelay } from './delay';
 import { book } from './ledger';
 import { addPacket, firstPacket, isFull, removePacket } from './packets';
 
@@ -67,19 +65,12 @@ function isLate(player: usize, place: i64, transit: f64, samples: u32): bool {
   let behind = load<i64>(player, PLAYER_NEXT_I64_AT) - place;
   if (behind <= 0 || load<u32>(player, PLAYER_MODE_AT) != MODE_PLAYING) return false;
   const needed = transit - load<f64>(player, PLAYER_BASE_F64_AT);
-  const room = (usToSamples(player, longestDelayUs(player) - needed) as i64) + behind;
+  const room = (usToSamples(player, longestDelayUs(player, 0) - needed) as i64) + behind;
   behind -= turnBack(player, min<i64>(behind, max<i64>(0, room)));
   growDelay(player, transit);
   if (behind == 0 || behind < (samples as i64)) return false;
   countLate(player);
   return true;
-}
-
-/** To which the delay may grow at once. Players of a group grow together, step by step. */
-function longestDelayUs(player: usize): f64 {
-  const longest = load<u32>(player, PLAYER_MAX_DELAY_US_AT) as f64;
-  if (load<u32>(player, PLAYER_GROUP_AT) == 0) return longest;
-  return min<f64>(longest, targetUs(player));
 }
 
 /** Concealed samples become inserted ones; gives how many. */
