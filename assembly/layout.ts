@@ -510,12 +510,12 @@ export const DELAY_BINS = 128;
 export const DELAY_BIN_US = 4000;
 export const PLAYER_DELAYS_AT = PLAYER_STATE_BYTES;
 export const PLAYER_NOISE_AT = PLAYER_DELAYS_AT + DELAY_BINS * 4;
-export const NOISE_STATE_BYTES = 64;
-export const PLAYER_PLC_AT = PLAYER_NOISE_AT + NOISE_STATE_BYTES;
-export const PLC_STATE_BYTES = 4224;
+export const PLAYER_NOISE_BYTES = 512;
+export const PLAYER_PLC_AT = PLAYER_NOISE_AT + PLAYER_NOISE_BYTES;
+export const PLAYER_PLC_BYTES = 6400;
 /** Room for the longest payload of every codec (120 ms of Opus) behind a frame and what time scaling looks at. */
 export const PCM_SAMPLES = 8192;
-export const PLAYER_PCM_AT = PLAYER_PLC_AT + PLC_STATE_BYTES;
+export const PLAYER_PCM_AT = PLAYER_PLC_AT + PLAYER_PLC_BYTES;
 export const PLAYER_SLOTS = 64;
 export const PLAYER_SLOT_BYTES = 2048;
 export const PLAYER_SLOTS_AT = PLAYER_PCM_AT + PCM_SAMPLES * 2;
