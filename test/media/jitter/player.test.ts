@@ -192,6 +192,22 @@ test('a sender that pauses without a word is silent, not concealed, when it goes
   assert.ok(isTrue(frames.at(-1)!));
 });
 
+test('a pause that is known of before it is played is not concealed at all', () => {
+  const packets = rampPackets({ seconds: 2, network: steady }).filter((_, k) => k < 60 || k >= 63);
+  for (const { bytes } of packets.slice(60)) {
+    const view = Buffer.from(bytes.buffer, bytes.byteOffset);
+    view.writeUInt16BE(view.readUInt16BE(2) - 3, 2);
+  }
+  const rig = new PlayerRig();
+  const player = rig.listen({ minDelayMs: 150 });
+  rig.send(player, packets);
+  const frames = rig.frames(player, 1.9e6);
+  const { ledger } = rig.stats(player);
+  assert.equal(ledger.concealed, 0);
+  assert.equal(ledger.silence, (20 + 10 + 150) * 8 + 3 * 160);
+  assert.ok(isTrue(frames.at(-1)!));
+});
+
 test('RFC 3551: PCMU and PCMA as the tables of G.711 say', () => {
   for (const [payloadType, octet, linear] of [
     [0, 0x80, 32_124],
@@ -251,8 +267,8 @@ test('what is inserted and removed of a tone is not heard: no step is larger tha
     for (let i = 0; i < 160; i++) {
       payload.writeInt16BE(Math.round(amplitude * Math.sin((2 * Math.PI * hertz * (k * 160 + i)) / 8000)), i * 2);
     }
-    // Sixty milliseconds more for five seconds: the delay grows by pitch periods, and shrinks again.
-    const way = k > 500 && k < 750 ? 70_000 : 10_000;
+    // Sixty milliseconds more for twenty seconds: the delay grows by pitch periods, and shrinks by them again.
+    const way = k > 500 && k < 1500 ? 70_000 : 10_000;
     return {
       arrivalUs: (k + 1) * 20_000 * (1 - 200e-6) + way,
       bytes: rtp({ seq: k, timestamp: k * 160, payloadType: 96, payload }),
@@ -263,7 +279,7 @@ test('what is inserted and removed of a tone is not heard: no step is larger tha
   rig.send(player, packets);
   const pcm = samples(rig.frames(player, (seconds - 1) * 1e6)).slice(800);
   const { ledger } = rig.stats(player);
-  assert.ok(ledger.insertedExpand >= 100 && ledger.removedAccelerate >= 100 && ledger.removedSkew >= 10);
+  assert.ok(ledger.insertedExpand >= 300 && ledger.removedAccelerate >= 400 && ledger.removedSkew >= 10);
   assert.equal(imbalance(ledger), 0);
   let worst = 0;
   for (let i = 1; i < pcm.length; i++) worst = Math.max(worst, Math.abs(pcm[i]! - pcm[i - 1]!));
