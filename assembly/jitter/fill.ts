@@ -4,6 +4,7 @@
  * next packet's time has come by the clock, so a pause also brings the delay to what is wanted.
  */
 
+import { plcConceal, plcGood } from '../codec/plc';
 import {
   CODEC_COMFORT_NOISE,
   CODEC_EXTERNAL,
@@ -43,7 +44,6 @@ import {
 } from '../layout';
 import { count } from '../rtp/stream';
 import { countLate, elapsedUs, samplesToUs, usToSamples } from './clock';
-import { plcConceal, plcGood } from './conceal';
 import { decodePayload } from './decode';
 import { GROUP_STEP_US, growDelay, longestDelayUs } from './delay';
 import { book } from './ledger';

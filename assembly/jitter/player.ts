@@ -1,5 +1,6 @@
 /** A player: the jitter buffer of one stream that somebody listens to. Opened over a stream, closed with nothing left behind. */
 
+import { plcInit } from '../codec/plc';
 import {
   FRAME_SILENCE,
   FRAMES_PER_SECOND,
@@ -24,7 +25,6 @@ import {
   STREAM_PLAYER_AT,
 } from '../layout';
 import { streamAt } from '../rtp/stream';
-import { plcInit } from './conceal';
 import { initDelay } from './delay';
 import { noiseInit } from './noise';
 import { clearPackets } from './packets';

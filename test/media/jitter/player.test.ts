@@ -259,8 +259,8 @@ test('a reader that is too slow sees what is there still, and counts what it has
   assert.equal(reader.missedFrames, 168);
 });
 
-test('what is inserted and removed of a tone is not heard: no step is larger than the tone has', () => {
-  const [amplitude, hertz, seconds] = [8000, 250, 120];
+test('what is inserted and removed of a tone is not heard: no step is larger and no period fainter than its own', () => {
+  const [amplitude, hertz, seconds] = [8000, 300, 120];
   const steepest = amplitude * 2 * Math.PI * (hertz / 8000);
   const packets = Array.from({ length: seconds * 50 }, (_, k) => {
     const payload = Buffer.alloc(320);
@@ -284,6 +284,11 @@ test('what is inserted and removed of a tone is not heard: no step is larger tha
   let worst = 0;
   for (let i = 1; i < pcm.length; i++) worst = Math.max(worst, Math.abs(pcm[i]! - pcm[i - 1]!));
   assert.ok(worst <= steepest * 1.05, `a step of ${worst}, the tone has ${steepest}`);
+  let faintest = amplitude;
+  for (let i = 0; i + 27 <= pcm.length; i += 27) {
+    faintest = Math.min(faintest, Math.max(...pcm.slice(i, i + 27).map(Math.abs)));
+  }
+  assert.ok(faintest > amplitude * 0.75, `a period whose peak is ${faintest}`);
 });
 
 test('a sender 300 ppm fast or slow is followed without concealment', () => {
