@@ -37,6 +37,9 @@ export interface ListeningStats {
   streams: (PlayerStats & { stream: number })[];
 }
 
+/** Comfort noise at 8 kHz is sent without having been signalled (RFC 3551 section 6: payload type 13). */
+const STATIC_NOISE: PayloadType = { payloadType: 13, encoding: 'CN', clockRate: 8000, channels: 1, fmtp: null };
+
 /** A stream of a recording as far as listening to it is concerned. */
 interface Listened {
   slot: number;
@@ -148,7 +151,9 @@ export class Listeners {
   }
 }
 
-function codecsOf(payloadTypes: PayloadType[], sampleRate: number): PlayerSetup['codecs'] {
+function codecsOf(signalled: PayloadType[], sampleRate: number): PlayerSetup['codecs'] {
+  const isNoiseStatic = !signalled.some(({ payloadType }) => payloadType === STATIC_NOISE.payloadType);
+  const payloadTypes = isNoiseStatic ? [...signalled, STATIC_NOISE] : signalled;
   return payloadTypes.flatMap(({ payloadType, encoding, clockRate, channels }) => {
     const known = playerCodec(encoding, clockRate, channels);
     const isHeard = known && !isDecodedOutside(known.codec) && known.sampleRate === sampleRate;
