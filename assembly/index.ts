@@ -1,5 +1,9 @@
 /** What the media core exports. All state lives at the addresses of layout.ts; there are no globals. */
 import { countKernelDrops as countDropsOfSocket, describeReceived } from './io/received';
+
+import { targetUs } from './jitter/delay';
+import { decoded } from './jitter/play';
+import { playerAt } from './jitter/player';
 import { appendRecord, flushBlocks } from './journal/blocks';
 import { buildCrcTable, crc32c as crc32cOf } from './journal/crc32c';
 import { KIND_NOTE, NO_STREAM } from './layout';
@@ -13,6 +17,7 @@ import { initSha1 } from './srtp/sha1';
 import { initWork } from './srtp/work';
 
 export { finaliserDecode } from './codec/decode';
+export { plcConceal, plcGood, plcInit } from './codec/plc';
 export * from './srtp/known-answers';
 export { finaliserIndex } from './timeline/index-records';
 export {
@@ -80,6 +85,10 @@ export function lost(stream: u32): u32 {
 export function crc32c(at: usize, bytes: u32): u32 {
   return crc32cOf(at, bytes);
 }
+// Players and mixers by their numbers; what else they need is written into lane memory (see src/media/player-memory.ts).
+export { playAll } from './jitter/play';
+export { closePlayer as playerClose, openPlayer as playerOpen } from './jitter/player';
+export { closeMixer as mixerClose, openMixer as mixerOpen } from './mix/mixer';
 // SRTP: contexts and keys by their addresses, packets by what stands at WORK_AT (see layout.ts).
 export {
   addKey as srtpAddKey,
@@ -90,3 +99,13 @@ export {
 } from './srtp/keys';
 export { protectBatch as srtpProtect } from './srtp/protect';
 export { unprotectBatch as srtpUnprotect } from './srtp/unprotect';
+
+/** The packet that `playAll` stopped for has been decoded, to so many samples. */
+export function playerDecoded(player: u32, samples: u32): void {
+  decoded(playerAt(player), samples);
+}
+
+/** The playout delay that the player is to have at the moment, in microseconds. */
+export function playerTargetUs(player: u32): f64 {
+  return targetUs(playerAt(player));
+}

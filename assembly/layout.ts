@@ -334,6 +334,8 @@ export const STREAM_UNDECLARED_DROPS_AT = 140;
 /** The port that RTP really comes from; 0: nothing heard yet. */
 export const STREAM_HEARD_PORT_AT = 144;
 export const STREAM_UNAUTHENTICATED_AT = 148;
+/** Number of the player that somebody listens to it with, plus 1; 0: none. */
+export const STREAM_PLAYER_AT = 152;
 export const STREAM_WINDOW_AT = 160;
 export const STREAM_WINDOW_BYTES = WINDOW_PACKETS / 8;
 /** The epoch before: state and window. Its source may go on for a while, or alternate with the present one. */
@@ -430,7 +432,190 @@ export const SOCKET_DROPS_AT = 8;
 /** The last one is the epoll descriptor. */
 export const MAX_SOCKETS = MAX_STREAMS * 2 + 1;
 export const EPOLL_SOCKET = MAX_STREAMS * 2;
-export const LANE_MEMORY_BYTES = SOCKETS_AT + MAX_SOCKETS * SOCKET_BYTES;
+
+// --- players: jitter buffers of the streams that somebody listens to (see assembly/jitter/) ---
+
+export const MAX_PLAYERS = 256;
+/** Frames are 10 ms long. */
+export const FRAMES_PER_SECOND = 100;
+export const FRAME_US = 10000;
+/** The playout clock of the lane: when the next frames are due (0: not running), and the next player of that tick. */
+export const PLAYOUT_AT = SOCKETS_AT + MAX_SOCKETS * SOCKET_BYTES;
+export const PLAYOUT_BYTES = 64;
+export const PLAYOUT_TICK_US_AT = 0;
+export const PLAYOUT_CURSOR_AT = 8;
+export const PLAYOUT_OPEN_PLAYERS_AT = 12;
+export const PLAYOUT_OPEN_MIXERS_AT = 16;
+/** Ticks that were left out, for the lane had stood still for longer than MAX_CATCH_UP_FRAMES. */
+export const PLAYOUT_SKIPPED_FRAMES_AT = 20;
+/** 1 once the playout delays of the tick at hand are agreed on within each group. */
+export const PLAYOUT_AGREED_AT = 24;
+export const MAX_CATCH_UP_FRAMES = 20;
+/** Of each group of players, in microseconds, u32 each: the longest delay that one wants, the shortest that one has. Group 0 is none. */
+export const MAX_GROUPS = MAX_RECORDINGS;
+export const GROUPS_AT = PLAYOUT_AT + PLAYOUT_BYTES;
+export const GROUP_BYTES = 8;
+export const GROUP_WANTED_US_AT = 0;
+export const GROUP_HELD_US_AT = 4;
+
+export const PLAYERS_AT = GROUPS_AT + (MAX_GROUPS + 1) * GROUP_BYTES;
+export const PLAYER_OPEN_AT = 0;
+export const PLAYER_STREAM_AT = 4;
+/** Of the PCM, and how many samples a unit of the RTP clock is (G.722: 2, RFC 3551 section 4.5.2). */
+export const PLAYER_SAMPLE_RATE_AT = 8;
+export const PLAYER_FRAME_SAMPLES_AT = 12;
+export const PLAYER_SAMPLES_PER_UNIT_AT = 16;
+/** Players of one group have the same playout delay. */
+export const PLAYER_GROUP_AT = 20;
+export const PLAYER_MIN_DELAY_US_AT = 24;
+export const PLAYER_MAX_DELAY_US_AT = 28;
+export const PLAYER_MODE_AT = 32;
+/** Kind of what is played while nothing is due. */
+export const PLAYER_FILLER_AT = 36;
+/** Decoded samples that wait at PLAYER_PCM_AT. */
+export const PLAYER_BUFFERED_SAMPLES_AT = 40;
+/** Samples concealed since the last one that was decoded. */
+export const PLAYER_CONCEALED_RUN_AT = 44;
+export const PLAYER_WAITING_PACKETS_AT = 48;
+/** Of the packet that was decoded last. */
+export const PLAYER_EXT_SEQ_AT = 52;
+export const PLAYER_STARTED_AT = 56;
+/** Present epoch and the one before: the RTP timestamp heard last, and its place on the player's own time line in samples. */
+export const PLAYER_EPOCH_AT = 60;
+export const PLAYER_TIMESTAMP_AT = 64;
+export const PLAYER_OTHER_EPOCH_AT = 68;
+export const PLAYER_OTHER_TIMESTAMP_AT = 72;
+export const PLAYER_HAS_OTHER_AT = 76;
+export const PLAYER_PLACE_I64_AT = 80;
+export const PLAYER_OTHER_PLACE_I64_AT = 88;
+/** Place of the sample behind the last one that is buffered. */
+export const PLAYER_NEXT_I64_AT = 96;
+export const PLAYER_ORIGIN_US_AT = 104;
+/** Least transit of late, the playout delay wanted above it, and what late packets would have needed: f64, microseconds. */
+export const PLAYER_BASE_F64_AT = 112;
+export const PLAYER_TARGET_F64_AT = 120;
+export const PLAYER_PEAK_F64_AT = 128;
+export const PLAYER_WEIGHT_F64_AT = 136;
+export const PLAYER_WEIGHTS_F64_AT = 144;
+/** How much faster than ours the sender's clock runs (80e-6: 80 ppm), and what is to be removed for it in samples. */
+export const PLAYER_SKEW_F64_AT = 152;
+export const PLAYER_SKEW_DUE_F64_AT = 160;
+export const PLAYER_ARRIVAL_US_AT = 168;
+/** Window of the regression: when it began, least transit and when; then the sums, with forgetting. */
+export const PLAYER_WINDOW_US_AT = 176;
+export const PLAYER_WINDOW_LEAST_F64_AT = 184;
+export const PLAYER_WINDOW_LEAST_US_AT = 192;
+export const PLAYER_SUM_1_F64_AT = 200;
+export const PLAYER_SUM_T_F64_AT = 208;
+export const PLAYER_SUM_D_F64_AT = 216;
+export const PLAYER_SUM_TT_F64_AT = 224;
+export const PLAYER_SUM_TD_F64_AT = 232;
+export const PLAYER_SUM_US_AT = 240;
+/** A bit for each free slot. */
+export const PLAYER_FREE_SLOTS_I64_AT = 248;
+/** RTP timestamp minus place, of what is played. */
+export const PLAYER_TIMESTAMP_OFFSET_AT = 256;
+/** Of the frame in the making: samples that were not received, and what they are. */
+export const PLAYER_FILLED_SAMPLES_AT = 260;
+export const PLAYER_FILLED_KIND_AT = 264;
+export const PLAYER_FRAMES_SINCE_SCALE_AT = 268;
+export const PLAYER_FRAMES_SINCE_STEP_AT = 272;
+/** Slot + 1 of the packet that somebody outside is to decode. */
+export const PLAYER_EXTERNAL_AT = 276;
+/** Frames written; stored last, atomically. */
+export const PLAYER_FRAME_COUNT_AT = 280;
+export const PLAYER_WINDOW_PACKETS_AT = 284;
+/** Least transit of each of the last seconds, and the second of the newest. */
+export const PLAYER_MINIMA_F64_AT = 288;
+export const PLAYER_MINIMA = 10;
+export const PLAYER_SECOND_AT = 368;
+/** Late packets in a row. */
+export const PLAYER_LATE_RUN_AT = 376;
+/** Codec by payload type, and numbers of the slots in the order of their places. */
+export const PLAYER_CODECS_AT = 384;
+export const PLAYER_ORDER_AT = 512;
+/** The ledger, in samples: u64 each. */
+export const PLAYER_DECODED_I64_AT = 576;
+export const PLAYER_CONCEALED_I64_AT = 584;
+export const PLAYER_COMFORT_I64_AT = 592;
+export const PLAYER_SILENCE_I64_AT = 600;
+export const PLAYER_INSERTED_SKEW_I64_AT = 608;
+export const PLAYER_INSERTED_EXPAND_I64_AT = 616;
+export const PLAYER_REMOVED_SKEW_I64_AT = 624;
+export const PLAYER_REMOVED_ACCELERATE_I64_AT = 632;
+export const PLAYER_DISCARDED_I64_AT = 640;
+/** Packets. */
+export const PLAYER_RECEIVED_AT = 648;
+export const PLAYER_LATE_AT = 652;
+export const PLAYER_OVERFLOW_AT = 656;
+export const PLAYER_OVERSIZE_AT = 660;
+export const PLAYER_UNKNOWN_AT = 664;
+/** Times that the time line was anchored anew: another SSRC, or timestamps that do not follow the clock. */
+export const PLAYER_ANCHORED_AT = 668;
+export const PLAYER_UNDECODABLE_AT = 672;
+/** Playout delay of the last frame in microseconds, 0 when nothing was playing. */
+export const PLAYER_HELD_DELAY_AT = 676;
+export const PLAYER_STATE_BYTES = 704;
+/** Weights of delays above the least transit, f32 each; the last is for all that are longer. */
+export const DELAY_BINS = 128;
+export const DELAY_BIN_US = 4000;
+export const PLAYER_DELAYS_AT = PLAYER_STATE_BYTES;
+export const PLAYER_NOISE_AT = PLAYER_DELAYS_AT + DELAY_BINS * 4;
+export const PLAYER_NOISE_BYTES = 512;
+export const PLAYER_PLC_AT = PLAYER_NOISE_AT + PLAYER_NOISE_BYTES;
+export const PLAYER_PLC_BYTES = 6400;
+/** Room for the longest payload of every codec (120 ms of Opus) behind a frame and what time scaling looks at. */
+export const PCM_SAMPLES = 8192;
+export const PLAYER_PCM_AT = PLAYER_PLC_AT + PLAYER_PLC_BYTES;
+export const PLAYER_SLOTS = 64;
+export const PLAYER_SLOT_BYTES = 2048;
+export const PLAYER_SLOTS_AT = PLAYER_PCM_AT + PCM_SAMPLES * 2;
+export const PACKET_PLACE_I64_AT = 0;
+export const PACKET_EXT_SEQ_AT = 8;
+export const PACKET_BYTES_AT = 12;
+export const PACKET_CODEC_AT = 16;
+export const PACKET_TIMESTAMP_OFFSET_AT = 20;
+export const PACKET_EPOCH_AT = 24;
+export const PACKET_PAYLOAD_AT = 32;
+/** 60 ms of 16 kHz L16, or 20 ms of 48 kHz. */
+export const MAX_PLAYER_PAYLOAD_BYTES = PLAYER_SLOT_BYTES - PACKET_PAYLOAD_AT;
+/** The frames played last, for whoever reads them. */
+export const RING_FRAMES = 64;
+export const FRAME_BYTES = 1024;
+export const FRAME_KIND_AT = 0;
+export const FRAME_TIMESTAMP_AT = 4;
+export const FRAME_SAMPLES_AT = 8;
+export const FRAME_SAMPLE_RATE_AT = 12;
+export const FRAME_PCM_AT = 32;
+export const PLAYER_FRAMES_AT = PLAYER_SLOTS_AT + PLAYER_SLOTS * PLAYER_SLOT_BYTES;
+export const PLAYER_BYTES = PLAYER_FRAMES_AT + RING_FRAMES * FRAME_BYTES;
+
+export const MODE_IDLE = 0;
+export const MODE_PLAYING = 1;
+
+export const FRAME_SPEECH = 0;
+export const FRAME_CONCEALED = 1;
+export const FRAME_COMFORT_NOISE = 2;
+export const FRAME_SILENCE = 3;
+
+/** Sums of players' frames. */
+export const MAX_MIXERS = 128;
+export const MIXER_MEMBERS = 8;
+export const MIXER_OPEN_AT = 0;
+export const MIXER_SAMPLE_RATE_AT = 4;
+export const MIXER_MEMBER_COUNT_AT = 8;
+/** Frames written; stored last, atomically. */
+export const MIXER_FRAME_COUNT_AT = 12;
+/** Gain of the limiter, f32. */
+export const MIXER_GAIN_AT = 16;
+/** Numbers of players. */
+export const MIXER_MEMBERS_AT = 32;
+/** The sum before it is limited: 32 bits a sample. */
+export const MIXER_SUM_AT = MIXER_MEMBERS_AT + MIXER_MEMBERS * 4;
+export const MIXER_FRAMES_AT = MIXER_SUM_AT + 1920;
+export const MIXER_BYTES = MIXER_FRAMES_AT + RING_FRAMES * FRAME_BYTES;
+export const MIXERS_AT = PLAYERS_AT + MAX_PLAYERS * PLAYER_BYTES;
+export const LANE_MEMORY_BYTES = MIXERS_AT + MAX_MIXERS * MIXER_BYTES;
 
 // --- status of a packet ---
 
@@ -453,6 +638,9 @@ export const STATUS_PROTECTED = 10;
 export const CODEC_PCMU = 1;
 export const CODEC_PCMA = 2;
 export const CODEC_L16 = 3;
+/** Live only, so far: comfort noise (RFC 3389), and what is decoded outside of the core. */
+export const CODEC_COMFORT_NOISE = 5;
+export const CODEC_EXTERNAL = 6;
 
 /** One entry per indexed record. */
 export const ENTRY_BYTES = 56;
@@ -494,3 +682,22 @@ export const TRACK_MARGIN_SAMPLES = 32;
 export const FINALISER_INPUT_AT = 0xd00000;
 export const FINALISER_INPUT_BYTES = 0x800000;
 export const FINALISER_MEMORY_BYTES = 0x1500000;
+
+// --- packet loss concealment: the state of one stream, wherever its owner puts it ---
+
+export const PLC_RATE_AT = 0;
+export const PLC_HISTORY_SAMPLES_AT = 4;
+/** Samples since the last good one; 0 while all is well. */
+export const PLC_LOST_SAMPLES_AT = 8;
+/** Good samples after a loss that are joined already. */
+export const PLC_FADED_AT = 12;
+export const PLC_PERIOD_SAMPLES_AT = 16;
+/** What the repeated period lacks at its start to go on from the last good sample. */
+export const PLC_STEP_AT = 20;
+/** 48.75 ms of 16-bit samples at 48 kHz. */
+export const PLC_HISTORY_AT = 32;
+export const PLC_HISTORY_BYTES = 4688;
+/** 15 ms at 48 kHz. */
+export const PLC_PERIOD_AT = PLC_HISTORY_AT + PLC_HISTORY_BYTES;
+export const PLC_PERIOD_BYTES = 1440;
+export const PLC_STATE_BYTES = PLC_PERIOD_AT + PLC_PERIOD_BYTES;

@@ -6,6 +6,8 @@
  * gets 0x10000 + its sequence number, so that those which it has overtaken have a positive number too.
  */
 
+import { playerAt } from '../jitter/player';
+import { receiveForPlayer } from '../jitter/receive';
 import { recordingAt } from '../journal/blocks';
 import {
   EXCHANGE_AT,
@@ -41,6 +43,7 @@ import {
   STREAM_OTHER_STATE_AT,
   STREAM_OTHER_WINDOW_AT,
   STREAM_PAUSED_AT,
+  STREAM_PLAYER_AT,
   STREAM_RECEIVED_AT,
   STREAM_RECEIVED_BEFORE_AT,
   STREAM_RECORDING_AT,
@@ -73,6 +76,10 @@ export function receiveRtp(stream: usize, at: usize, bytes: u32, arrivalUs: u64,
   if (load<u32>(recordingAt(load<u32>(stream, STREAM_RECORDING_AT)), RECORDING_PAUSED_AT) != 0) {
     count(stream, STREAM_PAUSED_AT);
     return journal(stream, KIND_PAUSED, extSeq, arrivalUs, at, FIXED_HEADER_BYTES) ? STATUS_PAUSED : STATUS_DROPPED;
+  }
+  const player = load<u32>(stream, STREAM_PLAYER_AT);
+  if (player != 0) {
+    receiveForPlayer(playerAt(player - 1), load<u32>(stream, STREAM_EPOCH_AT), extSeq, at, bytes, arrivalUs);
   }
   return journal(stream, KIND_RTP, extSeq, arrivalUs, at, bytes) ? STATUS_RECEIVED : STATUS_DROPPED;
 }

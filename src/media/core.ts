@@ -2,10 +2,11 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { createLaneMemory, LaneMemory, MAX_NOTE_BYTES } from './memory.ts';
+import { type PlayerExports, PlayerMemory } from './player-memory.ts';
 import { selfTest } from './self-test.ts';
 import { LaneSrtp, type SrtpExports } from './srtp-memory.ts';
 
-export interface CoreExports extends SrtpExports {
+export interface CoreExports extends SrtpExports, PlayerExports {
   process(packets: number): void;
   note(recording: number, at: number, bytes: number, nowUs: bigint): number;
   received(first: number, count: number, socket: number, nowUs: number, aheadUs: number): void;
@@ -37,6 +38,7 @@ export class MediaCore {
   readonly memory: LaneMemory;
   readonly wasm: CoreExports;
   readonly srtp: LaneSrtp;
+  readonly players: PlayerMemory;
 
   /** Over fresh memory when none is given; a memory must have one core only at any time. */
   constructor(memory: WebAssembly.Memory = createLaneMemory()) {
@@ -45,6 +47,7 @@ export class MediaCore {
     this.memory = new LaneMemory(memory);
     this.wasm.initialise();
     this.srtp = new LaneSrtp(memory, this.wasm);
+    this.players = new PlayerMemory(memory);
   }
 
   /** @param note UTF-8 JSON. False when the journal has no room for it now. @throws RangeError if it can never fit. */

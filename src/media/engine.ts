@@ -8,6 +8,7 @@ import { mkdirSync } from 'node:fs';
 import { addressBytes } from './address.ts';
 import { Lane, LaneError, LaneFull } from './lane.ts';
 import type { StreamSetup } from './lane-protocol.ts';
+import { Listeners, type Listening, type ListenOptions } from './listening.ts';
 import type { PacketTotals } from './memory.ts';
 import { NoPortLeft, PortLeases } from './ports.ts';
 import { chooseDriver, type SocketDriver } from './sockets.ts';
@@ -174,6 +175,7 @@ export class MediaEngine {
 interface OpenStream {
   slot: number;
   setup: StreamSetup;
+  payloadTypes: PayloadType[];
 }
 
 export class RecordingMedia {
@@ -182,6 +184,7 @@ export class RecordingMedia {
   readonly #lane: Lane;
   readonly #slot: number;
   readonly #onClosed: () => void;
+  readonly #listeners: Listeners;
   readonly #streams = new Map<number, OpenStream>();
   readonly #openedUs = Number(process.hrtime.bigint() / 1000n);
   readonly #adding = new Set<Promise<StreamMedia>>();
@@ -194,6 +197,7 @@ export class RecordingMedia {
     this.#lane = lane;
     this.#slot = slot;
     this.#onClosed = onClosed;
+    this.#listeners = new Listeners(lane, slot + 1);
   }
 
   get lane(): number {
@@ -216,7 +220,7 @@ export class RecordingMedia {
       const setup = this.#setup(index, options, rtpPort);
       try {
         const slot = await this.#lane.openStream(setup);
-        this.#streams.set(index, { slot, setup });
+        this.#streams.set(index, { slot, setup, payloadTypes: options.payloadTypes });
         return { index, address: engine.address, rtpPort, rtcpPort: setup.rtcpPort ?? rtpPort };
       } catch (error) {
         ports.giveBack(rtpPort, performance.now());
@@ -239,12 +243,24 @@ export class RecordingMedia {
     const setup = { ...this.#setup(index, { ...options, channel: 0 }, rtpPort), ownSsrc };
     await this.#lane.updateStream(stream.slot, setup);
     stream.setup = setup;
+    stream.payloadTypes = options.payloadTypes;
+    await this.#listeners.update(index, stream);
+  }
+
+  /**
+   * What is received, as sound, while it runs. A paused recording is silent. Rejects with RangeError when a stream has no codec that
+   * can be listened to, and with LaneFull.
+   */
+  async listen(options: ListenOptions = {}): Promise<Listening> {
+    const streams = options.streams ?? [...this.#streams.keys()];
+    return await this.#listeners.listen(new Map(streams.map((index) => [index, this.#stream(index)])), options);
   }
 
   /** Resolves to what the stream has counted to its end. */
   async removeStream(index: number): Promise<StreamCounters> {
     const { slot, setup } = this.#stream(index);
     this.#streams.delete(index);
+    await this.#listeners.end(index);
     try {
       const { lastPacketUs, ...counters } = await this.#lane.closeStream(slot);
       return { index, ...counters };

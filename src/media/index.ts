@@ -11,7 +11,9 @@ export {
   type StreamMedia,
   type StreamOptions,
 } from './engine.ts';
+export type { ListenedFrame, Listening, ListeningStats, ListenOptions } from './listening.ts';
 export { OfflineLane, OfflineRecording, type OfflineStreamOptions } from './offline-lane.ts';
+export type { FrameKind, PlayedFrame, PlayerLedger, PlayerStats } from './player-memory.ts';
 export { NoPortLeft } from './ports.ts';
 export type { SocketDriver } from './sockets.ts';
 export {

@@ -1,6 +1,7 @@
 /** What the main thread and a lane's worker say to each other. One message per change of a session, none per packet. */
 import { Secret } from '../secret.ts';
 import type { StreamState } from './memory.ts';
+import type { PlayerSetup } from './player-memory.ts';
 import type { SocketsOptions } from './sockets.ts';
 import type { SrtpKeys, StreamSrtp } from './srtp-suites.ts';
 
@@ -26,6 +27,12 @@ export interface StreamSetup extends Omit<StreamState, 'firstEpoch' | 'isSrtp'> 
   srtp: StreamSrtp | null;
 }
 
+/** `players` are slots of players that were opened before. */
+export interface MixerSetup {
+  sampleRate: number;
+  players: number[];
+}
+
 /** All of them can be sent again to a lane that was started again. */
 export type LaneCommand =
   | { do: 'open-recording'; slot: number; id: Uint8Array; paused: boolean }
@@ -33,6 +40,11 @@ export type LaneCommand =
   | { do: 'open-stream'; slot: number; setup: WireSetup }
   | { do: 'update-stream'; slot: number; setup: WireSetup }
   | { do: 'close-stream'; slot: number }
+  | { do: 'open-player'; slot: number; setup: PlayerSetup }
+  | { do: 'update-player'; slot: number; setup: PlayerSetup }
+  | { do: 'close-player'; slot: number }
+  | { do: 'open-mixer'; slot: number; setup: MixerSetup }
+  | { do: 'close-mixer'; slot: number }
   | { do: 'pause'; slot: number; paused: boolean }
   /** UTF-8 JSON. Done when it is on the disk. */
   | { do: 'note'; slot: number; note: Uint8Array }

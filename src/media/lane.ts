@@ -5,7 +5,14 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { Piscina } from 'piscina';
-import { type LaneCommand, type LaneMessage, type LaneTask, type StreamSetup, toWire } from './lane-protocol.ts';
+import {
+  type LaneCommand,
+  type LaneMessage,
+  type LaneTask,
+  type MixerSetup,
+  type StreamSetup,
+  toWire,
+} from './lane-protocol.ts';
 import { loadLibc } from './libc.ts';
 import {
   createLaneMemory,
@@ -17,6 +24,7 @@ import {
   type StreamCounts,
 } from './memory.ts';
 import { closeSocketsOf } from './native-sockets.ts';
+import { MAX_MIXERS, MAX_PLAYERS, type PlayerSetup } from './player-memory.ts';
 import { openWake, type Wake } from './wake.ts';
 
 export interface LaneOptions {
@@ -85,6 +93,10 @@ export class Lane {
   readonly #streams = new Map<number, StreamSetup>();
   readonly #recordingSlots = new Slots(MAX_RECORDINGS);
   readonly #streamSlots = new Slots(MAX_STREAMS);
+  readonly #players = new Map<number, PlayerSetup>();
+  readonly #mixers = new Map<number, MixerSetup>();
+  readonly #playerSlots = new Slots(MAX_PLAYERS);
+  readonly #mixerSlots = new Slots(MAX_MIXERS);
   readonly #waiting = new Map<number, Waiting>();
   #shared: WebAssembly.Memory | null = null;
   /** Of lives whose records and sockets no life has taken over yet. */
@@ -129,6 +141,11 @@ export class Lane {
 
   get memory(): LaneMemory {
     return this.#memory;
+  }
+
+  /** Memory of the present life, for readers of what is played. */
+  get shared(): WebAssembly.Memory {
+    return this.#shared!;
   }
 
   /** When the present life began, monotonic: what memory says goes back to then. */
@@ -213,6 +230,38 @@ export class Lane {
       this.#earlierOfStream.delete(slot);
       this.#streamSlots.giveBack(slot);
     }
+  }
+
+  /** @throws LaneFull */
+  async openPlayer(setup: PlayerSetup): Promise<number> {
+    const slot = this.#playerSlots.take('player');
+    this.#players.set(slot, setup);
+    await this.#command({ do: 'open-player', slot, setup });
+    return slot;
+  }
+
+  /** Other payload types. */
+  async updatePlayer(slot: number, setup: PlayerSetup): Promise<void> {
+    this.#players.set(slot, setup);
+    await this.#command({ do: 'update-player', slot, setup });
+  }
+
+  async closePlayer(slot: number): Promise<void> {
+    this.#players.delete(slot);
+    await this.#command({ do: 'close-player', slot }).finally(() => this.#playerSlots.giveBack(slot));
+  }
+
+  /** @throws LaneFull */
+  async openMixer(setup: MixerSetup): Promise<number> {
+    const slot = this.#mixerSlots.take('mixer');
+    this.#mixers.set(slot, setup);
+    await this.#command({ do: 'open-mixer', slot, setup });
+    return slot;
+  }
+
+  async closeMixer(slot: number): Promise<void> {
+    this.#mixers.delete(slot);
+    await this.#command({ do: 'close-mixer', slot }).finally(() => this.#mixerSlots.giveBack(slot));
   }
 
   /** Kept until it is on the disk, over the death of the worker too: it is written at least once. @throws RangeError when it can never fit. */
@@ -371,7 +420,9 @@ export class Lane {
         this.note(setup.recording, { type: 'warning', text });
       }),
     );
-    await Promise.all([...recordings, ...reopened]);
+    const players = [...this.#players].map(([slot, setup]) => this.#send({ do: 'open-player', slot, setup }));
+    const mixers = [...this.#mixers].map(([slot, setup]) => this.#send({ do: 'open-mixer', slot, setup }));
+    await Promise.all([...recordings, ...reopened, ...players, ...mixers]);
     this.#rise();
     for (const slot of this.#recordings.keys()) {
       this.note(slot, { type: 'event', name: 'lane-restarted', restart: this.#life, reason: error.message });

@@ -7,11 +7,15 @@ interface Task {
 }
 
 export class Schedule {
-  readonly #tasks: Task[] = [];
+  #tasks: Task[] = [];
 
-  /** First due an interval after `nowMs`. What was missed is not made up for. */
-  add(everyMs: number, nowMs: number, run: () => void): void {
-    this.#tasks.push({ everyMs, dueMs: nowMs + everyMs, run });
+  /** First due an interval after `nowMs`. What was missed is not made up for. @returns what ends it. */
+  add(everyMs: number, nowMs: number, run: () => void): () => void {
+    const task = { everyMs, dueMs: nowMs + everyMs, run };
+    this.#tasks = [...this.#tasks, task];
+    return () => {
+      this.#tasks = this.#tasks.filter((one) => one !== task);
+    };
   }
 
   /** Runs what is due. @returns ms until something is. */
@@ -19,7 +23,7 @@ export class Schedule {
     let nextMs = Infinity;
     for (const task of this.#tasks) {
       if (task.dueMs <= nowMs) {
-        task.dueMs = Math.max(task.dueMs + task.everyMs, nowMs);
+        task.dueMs = Math.max(task.dueMs + task.everyMs, nowMs + task.everyMs / 2);
         task.run();
       }
       nextMs = Math.min(nextMs, task.dueMs);

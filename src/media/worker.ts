@@ -41,6 +41,10 @@ const EPOCHS_PER_LIFE = 0x10000;
 const RTCP_INDICES_PER_LIFE = 0x100_0000;
 /** After new keys were agreed on, packets under the old ones may still be under way. */
 const KEY_OVERLAP_MS = 3_000;
+/** Players give a frame as often as this. */
+const FRAME_MS = 10;
+/** Codecs that the core does not know are not listened to. */
+const decodeNothing = () => new Int16Array();
 const CNAME = Buffer.from('doubletrack');
 
 // Before there is a lane to run: a thread that waits for one must be ready at once.
@@ -96,6 +100,7 @@ class LaneWorker {
   /** Notes that found no room; they go before anything else once there is some. */
   readonly #waitingNotes: { slot: number; note: Uint8Array }[] = [];
   readonly #fatal = Promise.withResolvers<never>();
+  #stopPlayout: (() => void) | null = null;
   #isDead = false;
   #reportTurn = 0;
   #noteSync: Promise<void> | null = null;
@@ -174,6 +179,7 @@ class LaneWorker {
     else if (command.do === 'update-stream') {
       this.#updateStream(command.slot, fromWire(command.setup));
     } else if (command.do === 'close-stream') await this.#closeStream(command.slot);
+    else if (/-(player|mixer)$/.test(command.do)) this.#listen(command);
     else if (command.do === 'pause') memory.setPaused(command.slot, command.paused);
     else if (command.do === 'note') await this.#note(command.slot, command.note);
     else if (command.do === 'close-recording') await this.#flushed();
@@ -183,6 +189,24 @@ class LaneWorker {
     } else if (command.do === 'stop') {
       await Promise.all([...this.#streams.keys()].map((slot) => this.#closeStream(slot)));
       await this.#flushed();
+    }
+  }
+
+  /** Players and mixers; they are played while there is one. */
+  #listen(command: LaneCommand): void {
+    const { players, wasm } = this.#core;
+    if (command.do === 'open-player') players.open(wasm, command.slot, command.setup);
+    else if (command.do === 'update-player') players.setCodecs(command.slot, command.setup.codecs);
+    else if (command.do === 'close-player') wasm.playerClose(command.slot);
+    else if (command.do === 'open-mixer') {
+      players.openMixer(wasm, command.slot, command.setup.sampleRate, command.setup.players);
+    } else if (command.do === 'close-mixer') wasm.mixerClose(command.slot);
+    if (players.openPlayers === 0) {
+      this.#stopPlayout?.();
+      this.#stopPlayout = null;
+    } else {
+      const play = () => players.play(wasm, nowUs(), decodeNothing);
+      this.#stopPlayout ??= this.#schedule.add(FRAME_MS, performance.now(), play);
     }
   }
 

@@ -37,6 +37,10 @@ const LANE: Region[] = [
   ...SRTP,
   { name: 'CONTEXTS', at: layout.CONTEXTS_AT, bytes: layout.MAX_CONTEXTS * layout.CONTEXT_BYTES },
   { name: 'KEYS', at: layout.KEYS_AT, bytes: layout.MAX_KEYS * layout.SRTP_KEY_BYTES },
+  { name: 'PLAYOUT', at: layout.PLAYOUT_AT, bytes: layout.PLAYOUT_BYTES },
+  { name: 'GROUPS', at: layout.GROUPS_AT, bytes: (layout.MAX_GROUPS + 1) * layout.GROUP_BYTES },
+  { name: 'PLAYERS', at: layout.PLAYERS_AT, bytes: layout.MAX_PLAYERS * layout.PLAYER_BYTES },
+  { name: 'MIXERS', at: layout.MIXERS_AT, bytes: layout.MAX_MIXERS * layout.MIXER_BYTES },
   { name: 'CRC_TABLE', at: layout.CRC_TABLE_AT, bytes: layout.CRC_TABLE_BYTES },
   { name: 'LANE', at: layout.LANE_AT, bytes: layout.LANE_BYTES },
   { name: 'EXCHANGE', at: layout.EXCHANGE_AT, bytes: layout.EXCHANGE_BYTES },
@@ -109,6 +113,11 @@ const STRUCTS: [prefix: string, bytes: number, wide: RegExp, skip?: RegExp][] = 
   ['ENTRY_', layout.ENTRY_BYTES, /_US_AT$/],
   ['SOURCE_', layout.SOURCE_BYTES, /(SOURCE_INDEX|WINDOW)_AT$/],
   ['CONTEXT_', layout.CONTEXT_BYTES, /(_US|SOURCES)_AT$/],
+  ['PLAYER_', layout.PLAYER_BYTES, /(_US|_F64|_I64)_AT$/, /^PLAYER_(MIN|MAX)_DELAY_US_AT$/],
+  ['PLAYOUT_', layout.PLAYOUT_BYTES, /_US_AT$/],
+  ['PACKET_', layout.PLAYER_SLOT_BYTES, /_I64_AT$/],
+  ['FRAME_', layout.FRAME_BYTES, /^$/],
+  ['MIXER_', layout.MIXER_BYTES, /^$/],
   ['WORK_', layout.WORK_BYTES, /(TAG|MAC)_AT$/, /^WORK_(TEXT|END)_AT$/],
   [
     'LANE_',
@@ -138,6 +147,21 @@ test('the state of an epoch is what lies between its bounds, and both epochs fit
   assert.ok(layout.STREAM_LAST_PACKET_US_AT + 8 <= end);
   assert.ok(layout.STREAM_OTHER_WINDOW_AT + layout.STREAM_WINDOW_BYTES <= layout.STREAM_BYTES);
   assert.ok(Math.max(layout.STREAM_EPOCH_STATE_BYTES, layout.STREAM_WINDOW_BYTES) <= layout.EXCHANGE_BYTES);
+});
+
+test('every part of a player has room, and is as long as what it holds', () => {
+  assert.ok(layout.PLAYER_HELD_DELAY_AT + 4 <= layout.PLAYER_STATE_BYTES);
+  assert.ok(layout.PLAYER_MINIMA_F64_AT + layout.PLAYER_MINIMA * 8 <= layout.PLAYER_SECOND_AT);
+  assert.ok(layout.PLAYER_CODECS_AT + 128 <= layout.PLAYER_ORDER_AT);
+  assert.ok(layout.PLAYER_ORDER_AT + layout.PLAYER_SLOTS <= layout.PLAYER_DECODED_I64_AT);
+  assert.equal(layout.PLAYER_SLOTS, 64, 'free slots are the bits of a word');
+  // A frame of 10 ms at 48 kHz behind its header.
+  assert.ok(layout.FRAME_PCM_AT + 960 <= layout.FRAME_BYTES);
+  assert.ok(layout.MIXER_FRAMES_AT - layout.MIXER_SUM_AT >= 480 * 4);
+  // What time scaling looks at and the longest packet behind it: 30 ms and a frame, 120 ms at 48 kHz.
+  assert.ok(layout.PCM_SAMPLES >= 1440 + 480 + 5760);
+  assert.ok(layout.PLAYER_PLC_BYTES >= layout.PLC_STATE_BYTES);
+  assert.equal(layout.FRAME_US * layout.FRAMES_PER_SECOND, 1_000_000);
 });
 
 test('parts of SRTP keys, and packets with what SRTP writes around them, fit', () => {

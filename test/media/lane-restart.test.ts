@@ -298,3 +298,28 @@ test('a lane that keeps dying is given up: it is reported, and nothing waits for
   assert.equal(tested.engine.ports.available, available, 'they rest');
   await tested.close();
 });
+
+test('whoever listened hears on after the lane was started again, streams apart and mixed', async () => {
+  const tested = await TestEngine.start();
+  const sender = await Sender.open();
+  const recording = await tested.engine.openRecording(randomUUID());
+  const media = await recording.addStream({ ...STREAM, remote: sender.remote });
+  const apart = await recording.listen();
+  const mixed = await recording.listen({ mix: true });
+  let seq = 0;
+  const isHeard = () => {
+    seq += 1;
+    sender.send(rtp({ seq, timestamp: seq * 160, payload: new Uint8Array(160).fill(0x80) }), media);
+    const heard = [apart, mixed].map((one) => one.read().some(({ pcm }) => pcm.includes(32_124)));
+    return heard.every(Boolean);
+  };
+  await until(isHeard, 'sound before the death');
+  await terminate();
+  await until(() => restarts(tested) === 1, 'the restart');
+  await until(isHeard, 'sound after it');
+  assert.equal(apart.stats().streams[0]!.stream, 0);
+  await recording.close();
+  assert.deepEqual(apart.read(), []);
+  sender.close();
+  await tested.close();
+});
