@@ -3,6 +3,7 @@
  * NG, which is bencoded dictionaries in datagrams behind a cookie.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -130,20 +131,25 @@ export class Rtpengine {
     return mediaAddress(sdp);
   }
 
-  /** Another place that the media of party `a` goes to. */
-  async subscribe(callId: string, to: MediaAddress, crypto: string | null): Promise<void> {
+  /**
+   * Another place that the media of party `a` goes to.
+   * @returns master key and salt of what it gets, if it is to be SRTP (SDES, RFC 4568).
+   */
+  async subscribe(callId: string, to: MediaAddress, isSrtp: boolean): Promise<Uint8Array | null> {
     const request = await this.#ask({
       command: 'subscribe request',
       'call-id': callId,
       'from-tag': 'a',
-      ...(crypto === null ? {} : { 'transport-protocol': 'RTP/SAVP' }),
+      ...(isSrtp ? { 'transport-protocol': 'RTP/SAVP' } : {}),
     });
+    const offered = isSrtp ? offeredKey(request.sdp) : null;
     await this.#ask({
       command: 'subscribe answer',
       'call-id': callId,
       'to-tag': request['to-tag']!,
-      sdp: description(to, 'recvonly', crypto),
+      sdp: description(to, 'recvonly', offered?.tag),
     });
+    return offered?.keyAndSalt ?? null;
   }
 
   async delete(callId: string): Promise<void> {
@@ -176,17 +182,28 @@ export class Rtpengine {
   }
 }
 
-function description({ address, port }: MediaAddress, direction: string, crypto: string | null = null): string {
+const SUITE = 'AES_CM_128_HMAC_SHA1_80';
+
+/** Of the suite that every contender uses. */
+function offeredKey(sdp: Bencodable | undefined): { tag: string; keyAndSalt: Uint8Array } {
+  const [, tag, key] = String(sdp).match(new RegExp(`^a=crypto:(\\d+) ${SUITE} inline:([A-Za-z0-9+/=]+)`, 'm')) ?? [];
+  if (!tag || !key) throw new NgError(`rtpengine: no ${SUITE} in ${sdp}`);
+  return { tag, keyAndSalt: Buffer.from(key, 'base64') };
+}
+
+/** @param cryptoTag of the offer's crypto line that is taken; left out: in the clear */
+function description({ address, port }: MediaAddress, direction: string, cryptoTag?: string): string {
+  const ownKey = randomBytes(30).toString('base64');
   const lines = [
     'v=0',
     `o=- 1 1 IN IP4 ${address}`,
     's=-',
     `c=IN IP4 ${address}`,
     't=0 0',
-    `m=audio ${port} RTP/${crypto === null ? '' : 'S'}AVP 0`,
+    `m=audio ${port} RTP/${cryptoTag ? 'S' : ''}AVP 0`,
     'a=rtpmap:0 PCMU/8000',
     `a=${direction}`,
-    ...(crypto === null ? [] : [`a=crypto:${crypto}`]),
+    ...(cryptoTag ? [`a=crypto:${cryptoTag} ${SUITE} inline:${ownKey}`] : []),
   ];
   return `${lines.join('\r\n')}\r\n`;
 }

@@ -1,0 +1,41 @@
+/** What a system benchmark asks of a contender that forwards, whatever it is. */
+import type { Route } from './load/sinks.ts';
+
+export interface ForwardSetup {
+  streams: number;
+  /** Ports of the sinks: each gets every stream. */
+  sinkPorts: number[];
+  /** Protect what is sent, with a key for each stream and sink. */
+  isSrtp: boolean;
+  /** That it runs on. */
+  core: string;
+}
+
+export interface Forwarder {
+  pid: number;
+  /** Where each stream is to be sent. */
+  ports: number[];
+  routes: Route[];
+  close(): Promise<void>;
+}
+
+export interface ForwardContender {
+  name: string;
+  /** In the clear only. */
+  isClearOnly?: boolean;
+  open(setup: ForwardSetup): Promise<Forwarder>;
+}
+
+/** Everything is on the loopback interface, in ranges that do not overlap; ephemeral ports begin at 32768. */
+export const ADDRESS = '127.0.0.1';
+export const SOURCE_PORT = 9_000;
+export const CONTROL_PORT = 9_010;
+export const FIRST_SINK_PORT = 9_100;
+export const MEDIA_PORTS = { lo: 10_000, hi: 32_767 };
+
+/** In the clear every sink gets the senders' SSRCs. */
+export function clearRoutes({ streams, sinkPorts }: ForwardSetup): Route[] {
+  return sinkPorts.flatMap((_, sink) =>
+    Array.from({ length: streams }, (_, stream) => ({ sink, stream, ssrc: null, keyAndSalt: null })),
+  );
+}
