@@ -15,7 +15,7 @@ import { Rtpengine } from './rtpengine.ts';
 
 export const nodeDgram: ForwardContender = {
   name: 'node:dgram',
-  isClearOnly: true,
+  hasSrtp: false,
   async open(setup) {
     const remote = Remote.start(beside(import.meta.url, './node-dgram'), setup.core);
     const { streams, sinkPorts } = setup;
@@ -50,6 +50,7 @@ async function setUpCalls(peer: Rtpengine, setup: ForwardSetup): Promise<{ ports
 /** One party to another as a call, one stream to several sinks as a publication with subscribers. */
 export const rtpengine: ForwardContender = {
   name: 'rtpengine, user space',
+  hasSrtp: true,
   async open(setup) {
     const options = { address: ADDRESS, controlPort: CONTROL_PORT, ports: MEDIA_PORTS, core: setup.core };
     const peer = await Rtpengine.start(options);

@@ -1,5 +1,17 @@
 /** What a system benchmark asks of a contender that forwards, whatever it is. */
+import { PACKET_US } from './load/packets.ts';
 import type { Route } from './load/sinks.ts';
+
+/** A contender that has not done the work, and why. */
+export class NotDone extends Error {
+  override readonly name = 'NotDone';
+}
+
+/** As taskset names them. */
+export interface Cores {
+  tested: string;
+  load: string;
+}
 
 export interface ForwardSetup {
   streams: number;
@@ -21,8 +33,8 @@ export interface Forwarder {
 
 export interface ForwardContender {
   name: string;
-  /** In the clear only. */
-  isClearOnly?: boolean;
+  /** Also protects what it sends. */
+  hasSrtp: boolean;
   open(setup: ForwardSetup): Promise<Forwarder>;
 }
 
@@ -32,6 +44,9 @@ export const SOURCE_PORT = 9_000;
 export const CONTROL_PORT = 9_010;
 export const FIRST_SINK_PORT = 9_100;
 export const MEDIA_PORTS = { lo: 10_000, hi: 32_767 };
+
+/** How every load is sent. */
+export const LOAD = { address: ADDRESS, sourcePort: SOURCE_PORT, intervalUs: PACKET_US };
 
 /** In the clear every sink gets the senders' SSRCs. */
 export function clearRoutes({ streams, sinkPorts }: ForwardSetup): Route[] {

@@ -1,6 +1,16 @@
 /** One run of a contender that forwards: it is set up, loaded, and held to have done the work. */
-import { ADDRESS, FIRST_SINK_PORT, type ForwardContender, type ForwardSetup, SOURCE_PORT } from './contender.ts';
-import type { LoadSetup, RunResult, RunSetup, SinkSetup } from './load/process.ts';
+import {
+  ADDRESS,
+  type Cores,
+  FIRST_SINK_PORT,
+  type ForwardContender,
+  type ForwardSetup,
+  LOAD,
+  NotDone,
+} from './contender.ts';
+import type { LoadSetup } from './load/generator.ts';
+import { PACKET_BYTES } from './load/packets.ts';
+import type { RunResult, RunSetup, SinkSetup } from './load/process.ts';
 import type { Latency } from './load/sinks.ts';
 import { beside, Remote } from './remote.ts';
 
@@ -12,7 +22,7 @@ export interface ForwardingPlan {
   isTimed: boolean;
   warmUpMs: number;
   measureMs: number;
-  cores: { tested: string; load: string };
+  cores: Cores;
 }
 
 export interface Forwarding {
@@ -23,13 +33,7 @@ export interface Forwarding {
   latency: Latency | null;
 }
 
-/** A contender that has not done the work, and why. */
-export class NotDone extends Error {
-  override readonly name = 'NotDone';
-}
-
 const AUTHENTICATION_TAG_BYTES = 10;
-const PACKET_BYTES = 172;
 
 /** @throws NotDone */
 function check(plan: ForwardingPlan, { sent, refused, sinks }: RunResult): void {
@@ -47,28 +51,23 @@ export async function forwarding(contender: ForwardContender, plan: ForwardingPl
   const { streams, isSrtp, cores, warmUpMs, measureMs, isTimed } = plan;
   const sinkPorts = Array.from({ length: plan.sinks }, (_, n) => FIRST_SINK_PORT + n);
   const setup: ForwardSetup = { streams, sinkPorts, isSrtp, core: cores.tested };
-  const load = Remote.start(beside(import.meta.url, './load/process'), cores.load);
+  const process = Remote.start(beside(import.meta.url, './load/process'), cores.load);
   const forwarder = await contender.open(setup).catch(async (error) => {
-    await load.close();
+    await process.close();
     throw error;
   });
   try {
-    await load.call('openSinks', { address: ADDRESS, ports: sinkPorts, isTimed } satisfies SinkSetup);
-    await load.call('expect', forwarder.routes);
-    const streamsSetup: LoadSetup = {
-      address: ADDRESS,
-      sourcePort: SOURCE_PORT,
-      ports: forwarder.ports,
-      isSrtp: false,
-    };
-    await load.call('openStreams', streamsSetup);
+    await process.call('openSinks', { address: ADDRESS, ports: sinkPorts, isTimed } satisfies SinkSetup);
+    await process.call('expect', forwarder.routes);
+    await process.call('openGenerator', { ...LOAD, isSrtp: false, mostStreams: streams } satisfies LoadSetup);
+    await process.call('addStreams', forwarder.ports);
     const run: RunSetup = { warmUpMs, measureMs, pid: forwarder.pid };
-    const result = await load.call<RunResult>('run', run);
+    const result = await process.call<RunResult>('run', run);
     check(plan, result);
     const { cpuUs, packets, wallUs, latency } = result;
     return { cpuUsPerPacket: cpuUs / packets, share: cpuUs / wallUs, latency };
   } finally {
     await forwarder.close();
-    await load.close();
+    await process.close();
   }
 }

@@ -9,7 +9,6 @@ import { Secret, type SrtpKeys, type SrtpSuite } from '../../../src/media/srtp.t
 
 export const PACKET_BYTES = 172;
 export const PACKET_US = 20_000;
-export const PACKETS_PER_SECOND = 50;
 export const PAYLOAD_BYTES = 160;
 export const SUITE: SrtpSuite = 'AES_CM_128_HMAC_SHA1_80';
 

@@ -2,18 +2,9 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { cpuUs } from '../process-use.ts';
 import { serve } from '../remote.ts';
-import { Generator } from './generator.ts';
-import { PACKETS_PER_SECOND } from './packets.ts';
+import { Generator, type LoadSetup } from './generator.ts';
 import { type Latency, type Route, type SinkCounts, Sinks } from './sinks.ts';
 import { realTimeUs, sleepUs } from './udp.ts';
-
-export interface LoadSetup {
-  address: string;
-  sourcePort: number;
-  /** Where the streams go. */
-  ports: number[];
-  isSrtp: boolean;
-}
 
 export interface SinkSetup {
   address: string;
@@ -74,15 +65,13 @@ async function settle(): Promise<void> {
   }
 }
 
-async function run({ warmUpMs, measureMs, pid }: RunSetup, streams: number): Promise<RunResult> {
-  const before = generator!.sent;
-  const packetsIn = (ms: number) => Math.round((ms * PACKETS_PER_SECOND) / 1000) * streams;
+async function run({ warmUpMs, measureMs, pid }: RunSetup): Promise<RunResult> {
   generator!.begin(nowUs());
-  await sendUntil(before + packetsIn(warmUpMs));
+  await sendUntil(generator!.packetsIn(warmUpMs));
   if (sinks) sinks.timedFromUs = realTimeUs();
   const [cpuBefore, wallBefore, first] = [cpuUs(pid), nowUs(), generator!.sent];
   generator!.maxLateUs = 0;
-  await sendUntil(first + packetsIn(measureMs));
+  await sendUntil(first + generator!.packetsIn(measureMs));
   const [cpuAfter, wallAfter, last] = [cpuUs(pid), nowUs(), generator!.sent];
   const { maxLateUs } = generator!;
   await settle();
@@ -90,7 +79,7 @@ async function run({ warmUpMs, measureMs, pid }: RunSetup, streams: number): Pro
     packets: last - first,
     cpuUs: cpuAfter - cpuBefore,
     wallUs: wallAfter - wallBefore,
-    sent: last - before,
+    sent: last,
     refused: generator!.refused,
     maxLateUs,
     sinks: sinks?.counts ?? null,
@@ -98,16 +87,15 @@ async function run({ warmUpMs, measureMs, pid }: RunSetup, streams: number): Pro
   };
 }
 
-let streams = 0;
-
 serve({
   openSinks: ({ address, ports, isTimed }: SinkSetup) => {
     sinks = new Sinks(address, ports, isTimed);
   },
   expect: (routes: Route[]) => sinks!.expect(routes),
-  openStreams: ({ address, sourcePort, ports, isSrtp }: LoadSetup) => {
-    streams = ports.length;
-    generator = new Generator(address, sourcePort, ports, isSrtp);
+  openGenerator: (setup: LoadSetup) => {
+    generator = new Generator(setup);
   },
-  run: (setup: RunSetup) => run(setup, streams),
+  /** One to each port. */
+  addStreams: (ports: number[]) => generator!.add(ports),
+  run,
 });

@@ -1,0 +1,123 @@
+/** Ours receiving and recording under load, and what it costs; every packet is looked for in the journal afterwards. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { ADDRESS, type Cores, LOAD, MEDIA_PORTS, NotDone, SOURCE_PORT } from './contender.ts';
+import type { RecorderCounts, RecorderSetup, StreamsSetup } from './contenders/recorder.ts';
+import { checkJournal } from './journal-check.ts';
+import type { LoadSetup } from './load/generator.ts';
+import { PACKET_US } from './load/packets.ts';
+import type { RunResult, RunSetup } from './load/process.ts';
+import { beside, Remote } from './remote.ts';
+
+export interface RecordingPlan {
+  /** Of two streams each. */
+  calls: number;
+  isSrtp: boolean;
+  warmUpMs: number;
+  measureMs: number;
+  cores: Cores;
+  intervalUs?: number;
+  /** What counts is that nothing is lost: the journal is not read again. */
+  isUnread?: boolean;
+}
+
+export interface Recording {
+  cpuUsPerPacket: number;
+  /** Of the core. */
+  share: number;
+  packets: number;
+}
+
+/** The load was late: what it says of the contender is not true. */
+export class LoadTooSlow extends Error {
+  override readonly name = 'LoadTooSlow';
+}
+
+/** As many as a lane takes. */
+const STREAMS_PER_LANE = 4_096;
+const MAX_LATE_US = 250_000;
+
+/** A recorder and its load, each on its core. */
+export class RecordingRig {
+  readonly recorder: Remote;
+  readonly #load: Remote;
+  readonly #journalDir = mkdtempSync(path.join(tmpdir(), 'doubletrack-bench-'));
+  readonly #isSrtp: boolean;
+  readonly #ports: number[] = [];
+  #sent = 0;
+
+  private constructor({ cores: { tested, load }, isSrtp }: Omit<RecordingPlan, 'calls'>) {
+    this.#isSrtp = isSrtp;
+    this.recorder = Remote.start(beside(import.meta.url, './contenders/recorder'), tested);
+    this.#load = Remote.start(beside(import.meta.url, './load/process'), load);
+  }
+
+  static async start(plan: Omit<RecordingPlan, 'calls'>, mostCalls: number): Promise<RecordingRig> {
+    const rig = new RecordingRig(plan);
+    const mostStreams = 2 * mostCalls;
+    const lanes = Math.ceil(mostStreams / STREAMS_PER_LANE);
+    const { isSrtp, intervalUs = PACKET_US } = plan;
+    const setup: RecorderSetup = { address: ADDRESS, ports: MEDIA_PORTS, journalDir: rig.#journalDir, lanes };
+    try {
+      await rig.recorder.call('start', setup);
+      const load: LoadSetup = { ...LOAD, isSrtp, intervalUs, mostStreams };
+      await rig.#load.call('openGenerator', load);
+    } catch (error) {
+      await rig.close();
+      throw error;
+    }
+    return rig;
+  }
+
+  get journalDir(): string {
+    return this.#journalDir;
+  }
+
+  /** More calls beside those that there are; the load goes to all of them. */
+  async open(calls: number): Promise<void> {
+    const setup: StreamsSetup = { calls, isSrtp: this.#isSrtp, address: ADDRESS, sourcePort: SOURCE_PORT };
+    const ports = await this.recorder.call<number[]>('open', setup);
+    this.#ports.push(...ports);
+    await this.#load.call('addStreams', ports);
+  }
+
+  /** @throws NotDone when a packet is lost. @throws LoadTooSlow */
+  async run(warmUpMs: number, measureMs: number): Promise<RunResult> {
+    const setup: RunSetup = { warmUpMs, measureMs, pid: this.recorder.pid };
+    const result = await this.#load.call<RunResult>('run', setup);
+    this.#sent += result.sent;
+    if (result.refused > 0) throw new NotDone(`the kernel refused ${result.refused} packets of the load`);
+    if (result.maxLateUs > MAX_LATE_US) throw new LoadTooSlow(`the load was ${Math.round(result.maxLateUs)} us late`);
+    const { received, lost } = await this.recorder.call<RecorderCounts>('counts');
+    const missing = this.#sent - received;
+    if (missing !== 0 || lost !== 0) throw new NotDone(`of ${this.#sent} packets ${missing} missing, ${lost} refused`);
+    return result;
+  }
+
+  /** Ends the recordings. @throws NotDone when not every packet is in the journal as it was sent. */
+  async check(): Promise<void> {
+    await this.recorder.call('close');
+    const { packets, faulty } = await checkJournal(this.#journalDir, this.#ports.length);
+    if (packets === this.#sent && faulty === 0) return;
+    throw new NotDone(`${packets} of ${this.#sent} packets in the journal, ${faulty} not as they were sent`);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.recorder.close(), this.#load.close()]);
+    rmSync(this.#journalDir, { recursive: true, force: true });
+  }
+}
+
+/** @throws NotDone @throws LoadTooSlow */
+export async function recording(plan: RecordingPlan): Promise<Recording> {
+  const rig = await RecordingRig.start(plan, plan.calls);
+  try {
+    await rig.open(plan.calls);
+    const { packets, cpuUs, wallUs } = await rig.run(plan.warmUpMs, plan.measureMs);
+    if (!plan.isUnread) await rig.check();
+    return { cpuUsPerPacket: cpuUs / packets, share: cpuUs / wallUs, packets };
+  } finally {
+    await rig.close();
+  }
+}
