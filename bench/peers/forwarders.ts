@@ -63,3 +63,11 @@ export const rtpengine: ForwardContender = {
     }
   },
 };
+
+/** Those that can be had here; what is missing is said. */
+export async function forwardingPeers(progress: (text: string) => void): Promise<ForwardContender[]> {
+  const peers = [nodeDgram];
+  if (Rtpengine.version() === null) progress('rtpengine is not installed (Debian: rtpengine-daemon)');
+  else peers.push(rtpengine);
+  return peers;
+}

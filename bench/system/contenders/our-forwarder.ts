@@ -1,0 +1,10 @@
+/** Ours, forwarding: the parent's side. */
+import type { ForwardContender } from '../contender.ts';
+
+export const ours: ForwardContender = {
+  name: 'doubletrack',
+  hasSrtp: true,
+  open: async () => {
+    throw new Error('this build does not replicate streams');
+  },
+};

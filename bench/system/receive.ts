@@ -1,0 +1,81 @@
+/**
+ * Receiving with real sockets and a real disk: what a packet costs, how many calls one core records, and what one call more costs.
+ */
+import type { BenchOptions } from '../main.ts';
+import { receivedByDgram } from '../peers/dgram-receiver.ts';
+import type { Figure, Goal, Outcome, Row } from '../report.ts';
+import { capacity, guessCalls } from './capacity.ts';
+import type { Cores } from './contender.ts';
+import { pinnedCores } from './cores.ts';
+import { growth } from './growth.ts';
+import { PACKET_US } from './load/packets.ts';
+import { recording } from './recording.ts';
+import { measured } from './rows.ts';
+
+const WARM_UP_MS = 1_500;
+const [FEW_CALLS, MANY_CALLS] = [200, 2_000];
+/** Of what the core can do: so much must be left for the growth to be seen without loss. */
+const GROWTH_LOAD = 0.8;
+
+interface Plan {
+  cores: Cores;
+  warmUpMs: number;
+  measureMs: number;
+}
+
+async function costFigure({ streams, progress }: BenchOptions, plan: Plan): Promise<Figure> {
+  const calls = Math.ceil(streams / 2);
+  const rows: Row[] = [];
+  for (const isSrtp of [true, false]) {
+    const name = `doubletrack: receive${isSrtp ? ' + SRTP unprotect' : ' in the clear'} + journal`;
+    rows.push(await measured(name, progress, async () => (await recording({ calls, isSrtp, ...plan })).cpuUsPerPacket));
+  }
+  const peer = () => receivedByDgram({ streams: 2 * calls, ...plan });
+  rows.push(await measured('node:dgram: receive only', progress, peer));
+  return { name: `Receive and record ${2 * calls} streams at 50 packets/s`, unit: 'us CPU per packet', rows };
+}
+
+async function callsGoal({ progress }: BenchOptions, plan: Plan, cpuUsPerPacket: number): Promise<Goal> {
+  const { calls, limit } = await capacity({ ...plan, guess: guessCalls(cpuUsPerPacket), progress });
+  const goal = { goal: 2_000, stretch: 3_000, better: 'more', unit: 'calls' } as const;
+  return { name: 'dual-channel SRTP calls recorded per core, 0 dropped', ...goal, seen: calls, remark: limit };
+}
+
+async function growthGoals({ progress }: BenchOptions, plan: Plan, mostCalls: number): Promise<Goal[]> {
+  const intervals = Math.max(Math.ceil(MANY_CALLS / (mostCalls * GROWTH_LOAD)), 1);
+  const asked = { ...plan, few: FEW_CALLS, many: MANY_CALLS, intervalUs: intervals * PACKET_US };
+  const remark = intervals > 1 ? `a packet every ${20 * intervals} ms, for this core does not take more` : '';
+  let seen: { bytesPerCall: number | null; costRatio: number | null } = { bytesPerCall: null, costRatio: null };
+  const row = await measured(`${FEW_CALLS} and ${MANY_CALLS} calls`, progress, async () => {
+    const grown = await growth(asked);
+    seen = grown;
+    return grown.bytesPerCall;
+  });
+  const why = row.remark ?? remark;
+  const tell = why ? { remark: why } : {};
+  const memory = { name: 'memory per dual-channel call above the fixed cost', unit: 'KB', goal: 64, stretch: 32 };
+  const cost = {
+    name: `cost per call at ${MANY_CALLS} calls against ${FEW_CALLS}`,
+    unit: 'times',
+    goal: 1.1,
+    stretch: 1,
+  };
+  const kilobytes = seen.bytesPerCall === null ? null : seen.bytesPerCall / 1024;
+  return [
+    { ...memory, better: 'less', seen: kilobytes, ...tell },
+    { ...cost, better: 'less', seen: seen.costRatio, ...tell },
+  ];
+}
+
+export default async function run(options: BenchOptions): Promise<Outcome> {
+  const plan: Plan = { cores: pinnedCores(), warmUpMs: WARM_UP_MS, measureMs: options.durationS * 1_000 };
+  const cost = await costFigure(options, plan);
+  const cpuUsPerPacket = cost.rows[0]!.value;
+  const costGoal = { name: 'receive + SRTP unprotect + journal', unit: 'us CPU per packet', goal: 3, stretch: 2.4 };
+  const goals: Goal[] = [{ ...costGoal, better: 'less', seen: cpuUsPerPacket }];
+  if (cpuUsPerPacket !== null) {
+    const calls = await callsGoal(options, plan, cpuUsPerPacket);
+    goals.push(calls, ...(await growthGoals(options, plan, calls.seen ?? 1)));
+  }
+  return { figures: [cost], goals };
+}
