@@ -49,32 +49,37 @@ const BENCHMARKS: Record<Group, Entry[]> = {
 
 /** Runs the groups' benchmarks one after another. */
 export async function runBenchmarks(groups: readonly Group[], options: BenchOptions): Promise<BenchReport> {
-  const report: Required<Outcome> = { results: [], figures: [], goals: [] };
+  const report = { results: [], figures: [], goals: [], notes: [] } as Required<Omit<Outcome, 'versions'>>;
+  const versions: Record<string, string> = {};
   console.log = (...words) => void process.stderr.write(`${words.join(' ')}\n`); // benny's; stdout is for the report
   for (const group of groups) {
     for (const { name, load } of BENCHMARKS[group]) {
       options.progress(`${group}/${name} …`);
       const { default: benchmark } = await load();
       const outcome = await benchmark(options);
-      if ('contenders' in outcome) report.results.push(outcome);
-      else if (Array.isArray(outcome)) report.results.push(...outcome);
-      else
-        for (const kind of ['results', 'figures', 'goals'] as const)
-          report[kind].push(...((outcome[kind] ?? []) as never[]));
+      const { results = [], figures = [], goals = [], notes = [], ...told } = asOutcome(outcome);
+      report.results.push(...results);
+      report.figures.push(...figures);
+      report.goals.push(...goals);
+      report.notes.push(...notes);
+      Object.assign(versions, told.versions);
     }
   }
-  return { machine: await machine(options), ...report };
+  return { machine: machine(versions), ...report };
 }
 
-async function machine({ peers }: BenchOptions): Promise<BenchReport['machine']> {
+function asOutcome(outcome: BenchResult | BenchResult[] | Outcome): Outcome {
+  return Array.isArray(outcome) || 'contenders' in outcome ? { results: [outcome].flat() } : outcome;
+}
+
+function machine(versions: Record<string, string>): BenchReport['machine'] {
   const processors = cpus();
-  const { peerVersions } = await import('./peers/versions.ts');
   return {
     cpu: processors[0]?.model ?? 'unknown',
     cores: processors.length,
     memoryBytes: totalmem(),
     kernel: release(),
     node: process.version,
-    versions: peers ? peerVersions() : {},
+    versions,
   };
 }

@@ -24,6 +24,8 @@ export interface Row {
 export interface Figure {
   name: string;
   unit: string;
+  /** Left out: contenders. Else the first row is the whole, the others are its parts. */
+  isBreakdown?: boolean;
   rows: Row[];
 }
 
@@ -43,6 +45,10 @@ export interface Outcome {
   results?: BenchResult[];
   figures?: Figure[];
   goals?: Goal[];
+  /** What a reader must know. */
+  notes?: string[];
+  /** Of other software. */
+  versions?: Record<string, string>;
 }
 
 export interface Machine {
@@ -54,7 +60,7 @@ export interface Machine {
   versions: Record<string, string>;
 }
 
-export interface BenchReport extends Required<Outcome> {
+export interface BenchReport extends Required<Omit<Outcome, 'versions'>> {
   machine: Machine;
 }
 
@@ -62,10 +68,10 @@ export function isReached({ better, goal, seen }: Goal): boolean {
   return seen !== null && (better === 'less' ? seen <= goal : seen >= goal);
 }
 
-export function table({ machine, results, figures, goals }: BenchReport): string {
+export function table({ machine, results, figures, goals, notes }: BenchReport): string {
   const versions = Object.entries(machine.versions).map(([name, version]) => `, ${name} ${version}`);
   const head = `${machine.cpu}, ${machine.cores} cores, Linux ${machine.kernel}, Node ${machine.node}${versions.join('')}`;
-  return `${[head, ...results.flatMap(resultLines), ...figures.flatMap(figureLines), ...goalLines(goals)].join('\n')}\n`;
+  return `${[head, ...results.flatMap(resultLines), ...figures.flatMap(figureLines), ...goalLines(goals), ...noteLines(notes)].join('\n')}\n`;
 }
 
 /** What one operation takes, where that is short. */
@@ -85,12 +91,17 @@ function resultLines({ name, unit, contenders }: BenchResult): string[] {
   return ['', `${name}${unit ? ` (${unit})` : ''}`, ...lines];
 }
 
-function figureLines({ name, unit, rows }: Figure): string[] {
+function noteLines(notes: string[]): string[] {
+  return notes.length === 0 ? [] : ['', ...notes.map((note) => `Note: ${note}`)];
+}
+
+function figureLines({ name, unit, isBreakdown, rows }: Figure): string[] {
   const ours = rows[0]?.value ?? null;
   const lines = rows.map((row) => {
     const value = row.value === null ? 'failed' : shown(row.value);
     const isPeer = row !== rows[0] && row.value !== null && ours !== null;
-    const ratio = isPeer ? `  ${(row.value! / ours).toFixed(2)} times ours` : '';
+    const times = isPeer ? row.value! / ours : 0;
+    const ratio = !isPeer ? '' : isBreakdown ? `  ${Math.round(times * 100)} %` : `  ${times.toFixed(2)} times ours`;
     return `  ${row.name.padEnd(52)} ${value.padStart(10)} ${ratio.padEnd(20)}${row.remark ? ` ${row.remark}` : ''}`.trimEnd();
   });
   return ['', `${name} (${unit})`, ...lines];

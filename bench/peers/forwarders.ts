@@ -8,14 +8,17 @@ import {
   MEDIA_PORTS,
   SOURCE_PORT,
 } from '../system/contender.ts';
+import { ssrcOf } from '../system/load/packets.ts';
 import type { Route } from '../system/load/sinks.ts';
 import { beside, Remote } from '../system/remote.ts';
 import type { DgramSetup } from './node-dgram.ts';
+import { installProjectRtp } from './project-rtp.ts';
 import { Rtpengine } from './rtpengine.ts';
 
 export const nodeDgram: ForwardContender = {
   name: 'node:dgram',
   hasSrtp: false,
+  mostSinks: Number.POSITIVE_INFINITY,
   async open(setup) {
     const remote = Remote.start(beside(import.meta.url, './node-dgram'), setup.core);
     const { streams, sinkPorts } = setup;
@@ -35,13 +38,13 @@ async function setUpCalls(peer: Rtpengine, setup: ForwardSetup): Promise<{ ports
     if (sinkPorts.length === 1 && !isSrtp) {
       const { port } = await peer.forward(callId, from, { address: ADDRESS, port: sinkPorts[0]! });
       ports.push(port);
-      routes.push({ sink: 0, stream, ssrc: null, keyAndSalt: null });
+      routes.push({ sink: 0, stream, srtp: null });
       continue;
     }
     ports.push((await peer.publish(callId, from)).port);
     for (const [sink, port] of sinkPorts.entries()) {
       const keyAndSalt = await peer.subscribe(callId, { address: ADDRESS, port }, isSrtp);
-      routes.push({ sink, stream, ssrc: null, keyAndSalt });
+      routes.push({ sink, stream, srtp: keyAndSalt && { ssrc: ssrcOf(stream), keyAndSalt } });
     }
   }
   return { ports, routes };
@@ -51,6 +54,7 @@ async function setUpCalls(peer: Rtpengine, setup: ForwardSetup): Promise<{ ports
 export const rtpengine: ForwardContender = {
   name: 'rtpengine, user space',
   hasSrtp: true,
+  mostSinks: Number.POSITIVE_INFINITY,
   async open(setup) {
     const options = { address: ADDRESS, controlPort: CONTROL_PORT, ports: MEDIA_PORTS, core: setup.core };
     const peer = await Rtpengine.start(options);
@@ -64,10 +68,30 @@ export const rtpengine: ForwardContender = {
   },
 };
 
-/** Those that can be had here; what is missing is said. */
-export async function forwardingPeers(progress: (text: string) => void): Promise<ForwardContender[]> {
-  const peers = [nodeDgram];
-  if (Rtpengine.version() === null) progress('rtpengine is not installed (Debian: rtpengine-daemon)');
-  else peers.push(rtpengine);
+export interface Peers {
+  contenders: ForwardContender[];
+  versions: Record<string, string>;
+  /** On those that cannot be had here. */
+  notes: string[];
+}
+
+/** Not among the peers. */
+const MEDIASOUP =
+  'mediasoup takes no part: its npm package has no binary, and what its installation downloads or compiles is no package of npm or Debian';
+
+export function forwardingPeers(): Peers {
+  const peers: Peers = { contenders: [nodeDgram], versions: {}, notes: [MEDIASOUP] };
+  const version = Rtpengine.version();
+  if (version === null) peers.notes.push('rtpengine takes no part: it is not installed (Debian: rtpengine-daemon)');
+  else {
+    peers.contenders.push(rtpengine);
+    peers.versions.rtpengine = version;
+  }
+  const installed = installProjectRtp();
+  if (typeof installed === 'string') peers.notes.push(installed);
+  else {
+    peers.contenders.push(installed.contender);
+    peers.versions.projectrtp = installed.version;
+  }
   return peers;
 }

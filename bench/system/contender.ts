@@ -35,6 +35,7 @@ export interface ForwardContender {
   name: string;
   /** Also protects what it sends. */
   hasSrtp: boolean;
+  mostSinks: number;
   open(setup: ForwardSetup): Promise<Forwarder>;
 }
 
@@ -48,9 +49,7 @@ export const MEDIA_PORTS = { lo: 10_000, hi: 32_767 };
 /** How every load is sent. */
 export const LOAD = { address: ADDRESS, sourcePort: SOURCE_PORT, intervalUs: PACKET_US };
 
-/** In the clear every sink gets the senders' SSRCs. */
+/** In the clear every sink gets every stream. */
 export function clearRoutes({ streams, sinkPorts }: ForwardSetup): Route[] {
-  return sinkPorts.flatMap((_, sink) =>
-    Array.from({ length: streams }, (_, stream) => ({ sink, stream, ssrc: null, keyAndSalt: null })),
-  );
+  return sinkPorts.flatMap((_, sink) => Array.from({ length: streams }, (_, stream) => ({ sink, stream, srtp: null })));
 }

@@ -7,9 +7,9 @@ import { ours } from './contenders/our-forwarder.ts';
 import { pinnedCores } from './cores.ts';
 import { type ForwardingPlan, forwarding } from './forwarding.ts';
 import type { Latency } from './load/sinks.ts';
-import { measured } from './rows.ts';
+import { inRounds, measured } from './rows.ts';
 
-const WARM_UP_MS = 1_500;
+const WARM_UP_MS = 1_000;
 const SINKS = 3;
 /** What goes to three sinks costs that much more: fewer streams, so that nobody is beyond one core. */
 const STREAMS_SHARE_OF_SINKS = 0.4;
@@ -22,13 +22,12 @@ interface Race {
   contenders: ForwardContender[];
 }
 
-async function cost({ options, plan, contenders }: Race, kind: string): Promise<Row[]> {
-  const rows: Row[] = [];
-  for (const contender of contenders) {
-    const measure = async () => (await forwarding(contender, plan)).cpuUsPerPacket;
-    rows.push(await measured(`${contender.name}, ${kind}`, options.progress, measure));
-  }
-  return rows;
+function cost({ options, plan, contenders }: Race, kind: string): Promise<Row[]> {
+  const runners = contenders.map((contender) => ({
+    name: `${contender.name}, ${kind}`,
+    measure: async () => (await forwarding(contender, plan)).cpuUsPerPacket,
+  }));
+  return inRounds(runners, options.progress);
 }
 
 async function oneSink(race: Race): Promise<Figure> {
@@ -41,9 +40,10 @@ async function threeSinks({ options, plan, contenders }: Race): Promise<Figure> 
   const streams = Math.max(Math.round(plan.streams * STREAMS_SHARE_OF_SINKS), 1);
   const wider = { ...plan, streams, sinks: SINKS };
   const secure = contenders.filter(({ hasSrtp }) => hasSrtp);
+  const wide = contenders.filter(({ mostSinks }) => mostSinks >= SINKS);
   const rows = [
     ...(await cost({ options, plan: { ...wider, isSrtp: true }, contenders: secure }, 'each sink with SRTP')),
-    ...(await cost({ options, plan: wider, contenders }, 'in the clear')),
+    ...(await cost({ options, plan: wider, contenders: wide }, 'in the clear')),
   ];
   return { name: `Forward ${streams} streams to three sinks each`, unit: 'us CPU per packet received', rows };
 }
@@ -91,7 +91,8 @@ export default async function run(options: BenchOptions): Promise<Outcome> {
     measureMs: options.durationS * 1_000,
     cores: pinnedCores(),
   };
-  const contenders = [ours, ...(options.peers ? await forwardingPeers(options.progress) : [])];
+  const peers = options.peers ? forwardingPeers() : { contenders: [], versions: {}, notes: [] };
+  const contenders = [ours, ...peers.contenders];
   const race = { options, plan, contenders };
   const one = await oneSink(race);
   const three = await threeSinks(race);
@@ -115,5 +116,5 @@ export default async function run(options: BenchOptions): Promise<Outcome> {
     },
     { name: 'forwarding latency p99 at half load', unit: 'ms', ...less, goal: 1, stretch: 0.4, seen: p99Us },
   ];
-  return { figures: [one, three, figure], goals };
+  return { figures: [one, three, figure], goals, notes: peers.notes, versions: peers.versions };
 }

@@ -3,16 +3,16 @@
  */
 import type { BenchOptions } from '../main.ts';
 import { receivedByDgram } from '../peers/dgram-receiver.ts';
-import type { Figure, Goal, Outcome, Row } from '../report.ts';
+import type { Figure, Goal, Outcome } from '../report.ts';
 import { capacity, guessCalls } from './capacity.ts';
 import type { Cores } from './contender.ts';
 import { pinnedCores } from './cores.ts';
 import { growth } from './growth.ts';
 import { PACKET_US } from './load/packets.ts';
 import { recording } from './recording.ts';
-import { measured } from './rows.ts';
+import { inRounds, measured } from './rows.ts';
 
-const WARM_UP_MS = 1_500;
+const WARM_UP_MS = 1_000;
 const [FEW_CALLS, MANY_CALLS] = [200, 2_000];
 /** Of what the core can do: so much must be left for the growth to be seen without loss. */
 const GROWTH_LOAD = 0.8;
@@ -25,13 +25,12 @@ interface Plan {
 
 async function costFigure({ streams, progress }: BenchOptions, plan: Plan): Promise<Figure> {
   const calls = Math.ceil(streams / 2);
-  const rows: Row[] = [];
-  for (const isSrtp of [true, false]) {
-    const name = `doubletrack: receive${isSrtp ? ' + SRTP unprotect' : ' in the clear'} + journal`;
-    rows.push(await measured(name, progress, async () => (await recording({ calls, isSrtp, ...plan })).cpuUsPerPacket));
-  }
-  const peer = () => receivedByDgram({ streams: 2 * calls, ...plan });
-  rows.push(await measured('node:dgram: receive only', progress, peer));
+  const ours = [true, false].map((isSrtp) => ({
+    name: `doubletrack: receive${isSrtp ? ' + SRTP unprotect' : ' in the clear'} + journal`,
+    measure: async () => (await recording({ calls, isSrtp, ...plan })).cpuUsPerPacket,
+  }));
+  const peer = { name: 'node:dgram: receive only', measure: () => receivedByDgram({ streams: 2 * calls, ...plan }) };
+  const rows = await inRounds([...ours, peer], progress);
   return { name: `Receive and record ${2 * calls} streams at 50 packets/s`, unit: 'us CPU per packet', rows };
 }
 

@@ -1,19 +1,19 @@
 /** What forwarded packets arrive at: each sink counts, checks that every packet is whole and in its order, and takes the time it needed. */
 import { Srtp, type SrtpBatch, type SrtpContext } from '../../../src/media/srtp.ts';
-import { PACKET_BYTES, readPacket, srtpKeys, ssrcOf } from './packets.ts';
+import { PACKET_BYTES, readPacket, srtpKeys } from './packets.ts';
 import { BatchReceiver, type OnPacket } from './udp.ts';
 
 const RECEIVE_BUFFER_BYTES = 1 << 26;
-const MAX_LATENCY_US = 100_000;
+const BATCH_PACKETS = 256;
+const MAX_LATENCY_US = 1_000_000;
 const RTCP_TYPES = { lo: 200, hi: 207 };
 
-/** Which SSRC of a sink carries which stream, and the key it is protected with. */
+/** A stream that a sink gets: in the clear it is known by what its packets say, under SRTP by its SSRC. */
 export interface Route {
   sink: number;
   stream: number;
-  /** Null: the sender's own, passed on. */
-  ssrc: number | null;
-  keyAndSalt: Uint8Array | null;
+  /** Null: in the clear. */
+  srtp: { ssrc: number; keyAndSalt: Uint8Array } | null;
 }
 
 export interface SinkCounts {
@@ -41,7 +41,9 @@ interface Source {
 export class Sinks {
   readonly #receivers: BatchReceiver[];
   readonly #onPacket: OnPacket[];
-  readonly #sources: Map<number, Source>[];
+  /** Of each sink: by stream, and by SSRC those that are SRTP. */
+  readonly #byStream: Map<number, Source>[];
+  readonly #bySsrc: Map<number, Source>[];
   #batch: SrtpBatch | null = null;
   /** Of the packets in the batch. */
   readonly #waiting: { sink: number; source: Source; arrivedUs: number }[] = [];
@@ -54,17 +56,20 @@ export class Sinks {
   constructor(address: string, ports: number[], isTimed: boolean) {
     this.#receivers = ports.map((port) => new BatchReceiver(address, port, RECEIVE_BUFFER_BYTES, isTimed));
     this.#onPacket = ports.map((_, sink) => (packet, bytes, arrivedUs) => this.#take(sink, packet, bytes, arrivedUs));
-    this.#sources = ports.map(() => new Map());
+    this.#byStream = ports.map(() => new Map());
+    this.#bySsrc = ports.map(() => new Map());
     this.counts = { received: ports.map(() => 0), faulty: 0, packetBytes: 0 };
   }
 
   expect(routes: Route[]): void {
-    const secure = routes.filter(({ keyAndSalt }) => keyAndSalt !== null);
-    const srtp = secure.length > 0 ? new Srtp({ contexts: secure.length }) : null;
-    this.#batch = srtp?.createBatch('unprotect') ?? null;
-    for (const { sink, stream, ssrc, keyAndSalt } of routes) {
-      const context = keyAndSalt && srtp ? srtp.openReceiver(srtpKeys(keyAndSalt)) : null;
-      this.#sources[sink]!.set(ssrc ?? ssrcOf(stream), { context, stream, next: -1 });
+    const secure = routes.filter(({ srtp }) => srtp !== null);
+    const library = secure.length > 0 ? new Srtp({ contexts: secure.length }) : null;
+    this.#batch = library?.createBatch('unprotect') ?? null;
+    for (const { sink, stream, srtp } of routes) {
+      const context = srtp && library ? library.openReceiver(srtpKeys(srtp.keyAndSalt)) : null;
+      const source: Source = { context, stream, next: -1 };
+      if (srtp) this.#bySsrc[sink]!.set(srtp.ssrc, source);
+      else this.#byStream[sink]!.set(stream, source);
     }
   }
 
@@ -92,16 +97,20 @@ export class Sinks {
 
   #take(sink: number, packet: Uint8Array, bytes: number, arrivedUs: number): void {
     if (packet[1]! >= RTCP_TYPES.lo && packet[1]! <= RTCP_TYPES.hi) return;
-    const ssrc = ((packet[8]! << 24) | (packet[9]! << 16) | (packet[10]! << 8) | packet[11]!) >>> 0;
-    const source = this.#sources[sink]!.get(ssrc);
     this.counts.packetBytes = bytes;
-    if (!source) this.counts.faulty++;
-    else if (!source.context) this.#check(sink, source, packet, bytes, arrivedUs);
-    else {
-      this.#batch!.add(source.context, 'rtp', packet.subarray(0, bytes));
-      this.#waiting.push({ sink, source, arrivedUs });
-      if (this.#waiting.length === 256) this.#finish();
+    if (!this.#batch) {
+      this.#check(sink, null, packet, bytes, arrivedUs);
+      return;
     }
+    const ssrc = ((packet[8]! << 24) | (packet[9]! << 16) | (packet[10]! << 8) | packet[11]!) >>> 0;
+    const source = this.#bySsrc[sink]!.get(ssrc);
+    if (!source?.context) {
+      this.counts.faulty++;
+      return;
+    }
+    this.#batch.add(source.context, 'rtp', packet.subarray(0, bytes));
+    this.#waiting.push({ sink, source, arrivedUs });
+    if (this.#waiting.length === BATCH_PACKETS) this.#finish();
   }
 
   #finish(): void {
@@ -116,14 +125,15 @@ export class Sinks {
     this.#waiting.length = 0;
   }
 
-  #check(sink: number, source: Source, packet: Uint8Array, bytes: number, arrivedUs: number): void {
+  /** @param expected null: the packet says which it is */
+  #check(sink: number, expected: Source | null, packet: Uint8Array, bytes: number, arrivedUs: number): void {
     const told = readPacket(Buffer.from(packet.buffer, packet.byteOffset, bytes), 0, bytes);
-    const isInOrder = told?.stream === source.stream && (source.next < 0 || told.n === source.next);
-    if (!told) {
+    const source = told && (expected ?? this.#byStream[sink]!.get(told.stream));
+    if (!told || !source) {
       this.counts.faulty++;
       return;
     }
-    if (!isInOrder) this.counts.faulty++;
+    if (told.stream !== source.stream || (source.next >= 0 && told.n !== source.next)) this.counts.faulty++;
     source.next = told.n + 1;
     this.counts.received[sink]!++;
     if (told.sentUs >= this.timedFromUs && arrivedUs > 0) this.#time(arrivedUs - told.sentUs);
