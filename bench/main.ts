@@ -49,23 +49,28 @@ const BENCHMARKS: Record<Group, Entry[]> = {
 
 /** Runs the groups' benchmarks one after another. */
 export async function runBenchmarks(groups: readonly Group[], options: BenchOptions): Promise<BenchReport> {
-  const report = { results: [], figures: [], goals: [], notes: [] } as Required<Omit<Outcome, 'versions'>>;
-  const versions: Record<string, string> = {};
+  const outcomes: Outcome[] = [];
   console.log = (...words) => void process.stderr.write(`${words.join(' ')}\n`); // benny's; stdout is for the report
   for (const group of groups) {
     for (const { name, load } of BENCHMARKS[group]) {
       options.progress(`${group}/${name} …`);
       const { default: benchmark } = await load();
-      const outcome = await benchmark(options);
-      const { results = [], figures = [], goals = [], notes = [], ...told } = asOutcome(outcome);
-      report.results.push(...results);
-      report.figures.push(...figures);
-      report.goals.push(...goals);
-      report.notes.push(...notes);
-      Object.assign(versions, told.versions);
+      outcomes.push(asOutcome(await benchmark(options)));
     }
   }
-  return { machine: machine(versions), ...report };
+  return reportOf(outcomes);
+}
+
+export function reportOf(outcomes: Outcome[]): BenchReport {
+  const versions: Record<string, string> = {};
+  for (const outcome of outcomes) Object.assign(versions, outcome.versions);
+  return {
+    machine: machine(versions),
+    results: outcomes.flatMap(({ results = [] }) => results),
+    figures: outcomes.flatMap(({ figures = [] }) => figures),
+    goals: outcomes.flatMap(({ goals = [] }) => goals),
+    notes: outcomes.flatMap(({ notes = [] }) => notes),
+  };
 }
 
 function asOutcome(outcome: BenchResult | BenchResult[] | Outcome): Outcome {

@@ -60,6 +60,7 @@ function contenderOf(folder: string, home: string): ForwardContender {
     name: 'projectrtp',
     hasSrtp: false,
     mostSinks: 1,
+    mostStreams: 500,
     async open(setup) {
       const remote = Remote.start(beside(import.meta.url, './project-rtp-process'), setup.core, { HOME: home });
       const asked: ProjectRtpSetup = {

@@ -36,6 +36,8 @@ export interface ForwardContender {
   /** Also protects what it sends. */
   hasSrtp: boolean;
   mostSinks: number;
+  /** It is not asked to take more; left out: as many as the others. */
+  mostStreams?: number;
   open(setup: ForwardSetup): Promise<Forwarder>;
 }
 

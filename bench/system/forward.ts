@@ -23,10 +23,12 @@ interface Race {
 }
 
 function cost({ options, plan, contenders }: Race, kind: string): Promise<Row[]> {
-  const runners = contenders.map((contender) => ({
-    name: `${contender.name}, ${kind}`,
-    measure: async () => (await forwarding(contender, plan)).cpuUsPerPacket,
-  }));
+  const runners = contenders.map((contender) => {
+    const streams = Math.min(plan.streams, contender.mostStreams ?? plan.streams);
+    const fewer = streams < plan.streams ? `, ${streams} streams` : '';
+    const measure = async () => (await forwarding(contender, { ...plan, streams })).cpuUsPerPacket;
+    return { name: `${contender.name}${fewer}, ${kind}`, measure };
+  });
   return inRounds(runners, options.progress);
 }
 

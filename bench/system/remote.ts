@@ -59,7 +59,7 @@ export class Remote {
 
   /** @param core null: wherever it likes. */
   static start(module: URL, core: string | null, environment: Record<string, string> = {}): Remote {
-    const node = [process.execPath, '--no-warnings', module.pathname];
+    const node = [process.execPath, '--no-warnings', '--expose-gc', module.pathname];
     const [command, ...args] = core === null ? node : ['taskset', '-c', core, ...node];
     const child = spawn(command!, args, {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],

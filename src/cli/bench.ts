@@ -1,7 +1,7 @@
 /** `doubletrack bench`: the benchmarks, each beside a contender in the same run. */
 import type { Command } from 'commander';
-import { type BenchOptions, GROUPS, type Group, runBenchmarks } from '../../bench/main.ts';
-import { table } from '../../bench/report.ts';
+import { type BenchOptions, GROUPS, type Group, reportOf, runBenchmarks } from '../../bench/main.ts';
+import { type BenchReport, table } from '../../bench/report.ts';
 
 const DEFAULT_DURATION_S = 4;
 const DEFAULT_STREAMS = 1_000;
@@ -11,6 +11,9 @@ interface Flags {
   peers?: boolean;
   duration: string;
   streams: string;
+  soak?: string;
+  load: string;
+  check?: boolean;
 }
 
 const GROUP_HELP = `
@@ -40,8 +43,29 @@ async function bench(group: string, flags: Flags, command: Command): Promise<voi
     streams: Math.ceil(positive(flags.streams, '--streams', command)),
     progress: (text) => void process.stderr.write(`${text}\n`),
   };
-  const report = await runBenchmarks(groups, options);
+  if (flags.check) return check(options, flags.json === true);
+  const report =
+    flags.soak === undefined ? await runBenchmarks(groups, options) : await soakFor(flags, options, command);
   process.stdout.write(flags.json ? `${JSON.stringify(report)}\n` : table(report));
+}
+
+/** Exit 1 when a ratio is worse than the baseline allows. */
+async function check({ progress }: BenchOptions, isJson: boolean): Promise<void> {
+  const { checkBaseline } = await import('../../bench/check.ts');
+  const ratios = await checkBaseline(progress);
+  const bad = ratios.filter(({ isGood }) => !isGood);
+  if (bad.length > 0) process.exitCode = 1;
+  const lines = bad.map(
+    ({ name, seen, least }) => `${name}: ${seen.toFixed(2)} times as fast, not ${least.toFixed(2)}`,
+  );
+  const text = bad.length > 0 ? lines.join('\n') : `${ratios.length} ratios are as good as the baseline`;
+  process.stdout.write(isJson ? `${JSON.stringify({ ok: bad.length === 0, ratios })}\n` : `${text}\n`);
+}
+
+async function soakFor(flags: Flags, options: BenchOptions, command: Command): Promise<BenchReport> {
+  const { soak } = await import('../../bench/system/soak.ts');
+  const minutes = positive(flags.soak!, '--soak', command);
+  return reportOf([await soak({ ...options, minutes, load: positive(flags.load, '--load', command) })]);
 }
 
 export function register(program: Command): void {
@@ -52,7 +76,10 @@ export function register(program: Command): void {
     .option('--peers', 'also other software in the same run: node:dgram, and rtpengine where it is installed')
     .option('--duration <seconds>', 'how long each run of a system benchmark is measured', String(DEFAULT_DURATION_S))
     .option('--streams <number>', 'of the system benchmarks, at 50 packets/s each', String(DEFAULT_STREAMS))
-    .option('--json', 'one JSON document on stdout: {machine, results, figures, goals}')
+    .option('--soak <minutes>', 'instead: record for so long, and look for drops and growing memory')
+    .option('--load <share>', 'of the calls that one core records, for the soak', '0.8')
+    .option('--check', "instead: compare this machine's ratios with the committed baseline; exit 1 if one is worse")
+    .option('--json', 'one JSON document on stdout: {machine, results, figures, goals, notes}')
     .addHelpText('after', GROUP_HELP)
     .action(bench);
 }

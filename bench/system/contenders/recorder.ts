@@ -1,6 +1,12 @@
 /** Ours, receiving and recording: the media engine of `doubletrack/media` in a process of its own. Streams 2n and 2n + 1 are the call n. */
 import { randomUUID } from 'node:crypto';
-import { MediaEngine, type PayloadType, type RecordingMedia, type StreamMedia } from '../../../src/media/index.ts';
+import {
+  type LaneEvent,
+  MediaEngine,
+  type PayloadType,
+  type RecordingMedia,
+  type StreamMedia,
+} from '../../../src/media/index.ts';
 import { streamKeys } from '../load/packets.ts';
 import { serve } from '../remote.ts';
 
@@ -52,9 +58,16 @@ async function openCall(call: number, { isSrtp, address, sourcePort }: StreamsSe
   return streams;
 }
 
+/** Segments that nobody has taken yet. */
+let sealed: string[] = [];
+
+function onEvent(event: LaneEvent): void {
+  if (event.type === 'journal-sealed') sealed.push(event.path);
+}
+
 serve({
   start: async ({ address, ports, journalDir, lanes }: RecorderSetup) => {
-    engine = await MediaEngine.start({ address, ports, journalDir, lanes, onEvent: () => {} });
+    engine = await MediaEngine.start({ address, ports, journalDir, lanes, onEvent });
   },
   /** @returns the RTP ports of the streams. */
   open: async (setup: StreamsSetup) => {
@@ -76,6 +89,12 @@ serve({
       counts.lost += dropped + invalid + unauthorised + unauthenticated + duplicate;
     }
     return counts;
+  },
+  /** @returns the segments that were sealed since the last call. */
+  sealed: () => {
+    const paths = sealed;
+    sealed = [];
+    return paths;
   },
   collectGarbage: () => globalThis.gc?.(),
   /** Everything is in the journal then. */
