@@ -3,7 +3,7 @@
  * work; what counts is the ratio, for the machine is whatever it is.
  */
 import { cpus, release, totalmem } from 'node:os';
-import type { BenchReport, BenchResult, Outcome } from './report.ts';
+import { type BenchReport, type BenchResult, NotAvailable, type Outcome } from './report.ts';
 
 export type { BenchReport, BenchResult, Contender } from './report.ts';
 
@@ -55,7 +55,7 @@ export async function runBenchmarks(groups: readonly Group[], options: BenchOpti
     for (const { name, load } of BENCHMARKS[group]) {
       options.progress(`${group}/${name} …`);
       const { default: benchmark } = await load();
-      outcomes.push(asOutcome(await benchmark(options)));
+      outcomes.push(await outcomeOf(`${group}/${name}`, benchmark, options));
     }
   }
   return reportOf(outcomes);
@@ -73,8 +73,14 @@ export function reportOf(outcomes: Outcome[]): BenchReport {
   };
 }
 
-function asOutcome(outcome: BenchResult | BenchResult[] | Outcome): Outcome {
-  return Array.isArray(outcome) || 'contenders' in outcome ? { results: [outcome].flat() } : outcome;
+async function outcomeOf(name: string, benchmark: Benchmark, options: BenchOptions): Promise<Outcome> {
+  try {
+    const outcome = await benchmark(options);
+    return Array.isArray(outcome) || 'contenders' in outcome ? { results: [outcome].flat() } : outcome;
+  } catch (error) {
+    if (error instanceof NotAvailable) return { notes: [`${name} was not run: it ${error.message}`] };
+    throw error;
+  }
 }
 
 function machine(versions: Record<string, string>): BenchReport['machine'] {

@@ -41,6 +41,11 @@ export interface Goal {
   remark?: string;
 }
 
+/** A benchmark that cannot run on this machine, and why. */
+export class NotAvailable extends Error {
+  override readonly name = 'NotAvailable';
+}
+
 export interface Outcome {
   results?: BenchResult[];
   figures?: Figure[];

@@ -1,7 +1,7 @@
 /** What a call more costs: memory above the fixed cost, and CPU when there are many. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Cores } from './contender.ts';
-import { residentBytes } from './process-use.ts';
+import { cpuUs, residentBytes } from './process-use.ts';
 import { RecordingRig } from './recording.ts';
 
 export interface GrowthPlan {
@@ -22,6 +22,24 @@ export interface Growth {
 
 /** For garbage to be seen as such. */
 const SETTLE_MS = 500;
+
+/** @returns the share of a core that calls take which are open and silent. */
+export async function silentShare(
+  calls: number,
+  { cores, measureMs, ...plan }: Omit<GrowthPlan, 'few' | 'many'>,
+): Promise<number> {
+  const rig = await RecordingRig.start({ cores, measureMs, isSrtp: true, ...plan }, calls);
+  try {
+    await rig.open(calls);
+    await delay(SETTLE_MS);
+    const { pid } = rig.recorder;
+    const [before, beganMs] = [cpuUs(pid), performance.now()];
+    await delay(measureMs);
+    return (cpuUs(pid) - before) / (performance.now() - beganMs) / 1000;
+  } finally {
+    await rig.close();
+  }
+}
 
 async function settledBytes(rig: RecordingRig): Promise<number> {
   await rig.recorder.call('collectGarbage');

@@ -7,13 +7,14 @@ import type { Figure, Goal, Outcome } from '../report.ts';
 import { capacity, guessCalls } from './capacity.ts';
 import type { Cores } from './contender.ts';
 import { pinnedCores } from './cores.ts';
-import { growth } from './growth.ts';
+import { growth, silentShare } from './growth.ts';
 import { PACKET_US } from './load/packets.ts';
 import { recording } from './recording.ts';
 import { inRounds, measured } from './rows.ts';
 
 const WARM_UP_MS = 1_000;
 const [FEW_CALLS, MANY_CALLS] = [200, 2_000];
+const SILENT_CALLS = 1_000;
 /** Of what the core can do: so much must be left for the growth to be seen without loss. */
 const GROWTH_LOAD = 0.8;
 
@@ -66,6 +67,19 @@ async function growthGoals({ progress }: BenchOptions, plan: Plan, mostCalls: nu
   ];
 }
 
+async function silenceGoal({ progress }: BenchOptions, plan: Plan): Promise<Goal> {
+  const measure = async () => 100 * (await silentShare(SILENT_CALLS, { ...plan, intervalUs: PACKET_US }));
+  const { value, remark } = await measured(`${SILENT_CALLS} calls on hold`, progress, measure);
+  const goal = {
+    name: `${SILENT_CALLS} calls on hold`,
+    unit: '% of a core',
+    better: 'less',
+    goal: 2,
+    stretch: 1,
+  } as const;
+  return { ...goal, seen: value, ...(remark ? { remark } : {}) };
+}
+
 export default async function run(options: BenchOptions): Promise<Outcome> {
   const plan: Plan = { cores: pinnedCores(), warmUpMs: WARM_UP_MS, measureMs: options.durationS * 1_000 };
   const cost = await costFigure(options, plan);
@@ -76,5 +90,6 @@ export default async function run(options: BenchOptions): Promise<Outcome> {
     const calls = await callsGoal(options, plan, cpuUsPerPacket);
     goals.push(calls, ...(await growthGoals(options, plan, calls.seen ?? 1)));
   }
+  goals.push(await silenceGoal(options, plan));
   return { figures: [cost], goals };
 }

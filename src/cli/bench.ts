@@ -73,7 +73,10 @@ export function register(program: Command): void {
     .command('bench')
     .description(`Run the benchmarks: ${GROUPS.join(', ')} or all`)
     .argument('[group]', 'which of them', 'all')
-    .option('--peers', 'also other software in the same run: node:dgram, rtpengine and projectrtp where they are installed')
+    .option(
+      '--peers',
+      'also other software in the same run: node:dgram, rtpengine and projectrtp where they are installed',
+    )
     .option('--duration <seconds>', 'how long each run of a system benchmark is measured', String(DEFAULT_DURATION_S))
     .option('--streams <number>', 'of the system benchmarks, at 50 packets/s each', String(DEFAULT_STREAMS))
     .option('--soak <minutes>', 'instead: record for so long, and look for drops and growing memory')
