@@ -50,15 +50,28 @@ const BENCHMARKS: Record<Group, Entry[]> = {
 /** Runs the groups' benchmarks one after another. */
 export async function runBenchmarks(groups: readonly Group[], options: BenchOptions): Promise<BenchReport> {
   const outcomes: Outcome[] = [];
-  console.log = (...words) => void process.stderr.write(`${words.join(' ')}\n`); // benny's; stdout is for the report
-  for (const group of groups) {
-    for (const { name, load } of BENCHMARKS[group]) {
-      options.progress(`${group}/${name} …`);
-      const { default: benchmark } = await load();
-      outcomes.push(await outcomeOf(`${group}/${name}`, benchmark, options));
+  const restore = keepStdoutClean();
+  try {
+    for (const group of groups) {
+      for (const { name, load } of BENCHMARKS[group]) {
+        options.progress(`${group}/${name} …`);
+        const { default: benchmark } = await load();
+        outcomes.push(await outcomeOf(`${group}/${name}`, benchmark, options));
+      }
     }
+  } finally {
+    restore();
   }
   return reportOf(outcomes);
+}
+
+/** What benny shows goes to stderr; stdout is for the report. @returns what undoes it. */
+function keepStdoutClean(): () => void {
+  const { write } = process.stdout;
+  process.stdout.write = process.stderr.write.bind(process.stderr);
+  return () => {
+    process.stdout.write = write;
+  };
 }
 
 export function reportOf(outcomes: Outcome[]): BenchReport {
