@@ -14,6 +14,40 @@ export function cpuUs(pid: number): number {
   return ns / 1000;
 }
 
+/** CPU time of the threads of one name. */
+export interface ThreadUse {
+  name: string;
+  userUs: number;
+  systemUs: number;
+}
+
+/** Counted by the kernel's clock ticks, which are 10 ms here: for shares, not for sums. */
+const TICK_US = 10_000;
+const [UTIME_FIELD, STIME_FIELD] = [11, 12];
+
+/** By name: what each kind of thread of the process has used so far. */
+export function threadUse(pid: number): ThreadUse[] {
+  const found = new Map<string, ThreadUse>();
+  for (const task of readdirSync(`/proc/${pid}/task`)) {
+    const stat = readFileSync(`/proc/${pid}/task/${task}/stat`, 'latin1');
+    const name = stat.slice(stat.indexOf('(') + 1, stat.lastIndexOf(')'));
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    const use = found.get(name) ?? { name, userUs: 0, systemUs: 0 };
+    use.userUs += Number(fields[UTIME_FIELD]) * TICK_US;
+    use.systemUs += Number(fields[STIME_FIELD]) * TICK_US;
+    found.set(name, use);
+  }
+  return [...found.values()];
+}
+
+/** What was used between two looks. */
+export function usedBetween(before: ThreadUse[], after: ThreadUse[]): ThreadUse[] {
+  return after.map((use) => {
+    const known = before.find(({ name }) => name === use.name);
+    return { ...use, userUs: use.userUs - (known?.userUs ?? 0), systemUs: use.systemUs - (known?.systemUs ?? 0) };
+  });
+}
+
 export function residentBytes(pid: number): number {
   const [, kilobytes] = readFileSync(`/proc/${pid}/status`, 'latin1').match(/VmRSS:\s+(\d+) kB/) ?? [];
   return Number(kilobytes) * 1024;

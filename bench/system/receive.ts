@@ -9,7 +9,7 @@ import type { Cores } from './contender.ts';
 import { pinnedCores } from './cores.ts';
 import { growth, silentShare } from './growth.ts';
 import { PACKET_US } from './load/packets.ts';
-import { recording } from './recording.ts';
+import { type Recording, recording } from './recording.ts';
 import { inRounds, measured } from './rows.ts';
 
 const WARM_UP_MS = 1_000;
@@ -24,15 +24,53 @@ interface Plan {
   measureMs: number;
 }
 
-async function costFigure({ streams, progress }: BenchOptions, plan: Plan): Promise<Figure> {
+/** As Node names its threads. */
+const THREADS: Record<string, string> = {
+  WorkerThread: 'lane',
+  MainThread: 'main thread',
+  'libuv-worker': 'files',
+  V8Worker: 'garbage and compilers',
+};
+
+/** Which threads the time of a packet is spent in, and how much of it in the kernel. */
+function whereFigure({ cpuUsPerPacket, threads }: Recording): Figure {
+  const allUs = threads.reduce((sum, { userUs, systemUs }) => sum + userUs + systemUs, 0);
+  const parts = threads.flatMap(({ name, userUs, systemUs }) => {
+    const shown = THREADS[name] ?? name;
+    const share = (us: number) => (us / allUs) * cpuUsPerPacket;
+    return [
+      { name: `${shown}, user`, value: share(userUs) },
+      { name: `${shown}, kernel`, value: share(systemUs) },
+    ];
+  });
+  const rows = parts.filter(({ value }) => value > 0).toSorted((a, b) => b.value - a.value);
+  const name = 'Where the time of receive + SRTP unprotect + journal goes';
+  return {
+    name,
+    unit: 'us CPU per packet',
+    isBreakdown: true,
+    rows: [{ name: 'all of it', value: cpuUsPerPacket }, ...rows],
+  };
+}
+
+async function costFigures(
+  { streams, progress }: BenchOptions,
+  plan: Plan,
+): Promise<[cost: Figure, where: Figure | null]> {
   const calls = Math.ceil(streams / 2);
+  let where: Figure | null = null;
   const ours = [true, false].map((isSrtp) => ({
     name: `doubletrack: receive${isSrtp ? ' + SRTP unprotect' : ' in the clear'} + journal`,
-    measure: async () => (await recording({ calls, isSrtp, ...plan })).cpuUsPerPacket,
+    measure: async () => {
+      const seen = await recording({ calls, isSrtp, ...plan });
+      if (isSrtp) where = whereFigure(seen);
+      return seen.cpuUsPerPacket;
+    },
   }));
   const peer = { name: 'node:dgram: receive only', measure: () => receivedByDgram({ streams: 2 * calls, ...plan }) };
   const rows = await inRounds([...ours, peer], progress);
-  return { name: `Receive and record ${2 * calls} streams at 50 packets/s`, unit: 'us CPU per packet', rows };
+  const name = `Receive and record ${2 * calls} streams at 50 packets/s`;
+  return [{ name, unit: 'us CPU per packet', rows }, where];
 }
 
 async function callsGoal({ progress }: BenchOptions, plan: Plan, cpuUsPerPacket: number): Promise<Goal> {
@@ -82,7 +120,7 @@ async function silenceGoal({ progress }: BenchOptions, plan: Plan): Promise<Goal
 
 export default async function run(options: BenchOptions): Promise<Outcome> {
   const plan: Plan = { cores: pinnedCores(), warmUpMs: WARM_UP_MS, measureMs: options.durationS * 1_000 };
-  const cost = await costFigure(options, plan);
+  const [cost, where] = await costFigures(options, plan);
   const cpuUsPerPacket = cost.rows[0]!.value;
   const costGoal = { name: 'receive + SRTP unprotect + journal', unit: 'us CPU per packet', goal: 3, stretch: 2.4 };
   const goals: Goal[] = [{ ...costGoal, better: 'less', seen: cpuUsPerPacket }];
@@ -91,5 +129,5 @@ export default async function run(options: BenchOptions): Promise<Outcome> {
     goals.push(calls, ...(await growthGoals(options, plan, calls.seen ?? 1)));
   }
   goals.push(await silenceGoal(options, plan));
-  return { figures: [cost], goals };
+  return { figures: where ? [cost, where] : [cost], goals };
 }

@@ -8,6 +8,7 @@ import { checkJournal } from './journal-check.ts';
 import type { LoadSetup } from './load/generator.ts';
 import { PACKET_US } from './load/packets.ts';
 import type { RunResult, RunSetup } from './load/process.ts';
+import type { ThreadUse } from './process-use.ts';
 import { beside, Remote } from './remote.ts';
 
 export interface RecordingPlan {
@@ -27,6 +28,7 @@ export interface Recording {
   /** Of the core. */
   share: number;
   packets: number;
+  threads: ThreadUse[];
 }
 
 /** The load was late: what it says of the contender is not true. */
@@ -128,9 +130,9 @@ export async function recording(plan: RecordingPlan): Promise<Recording> {
   const rig = await RecordingRig.start(plan, plan.calls);
   try {
     await rig.open(plan.calls);
-    const { packets, cpuUs, wallUs } = await rig.run(plan.warmUpMs, plan.measureMs);
+    const { packets, cpuUs, wallUs, threads } = await rig.run(plan.warmUpMs, plan.measureMs);
     if (!plan.isUnread) await rig.check();
-    return { cpuUsPerPacket: cpuUs / packets, share: cpuUs / wallUs, packets };
+    return { cpuUsPerPacket: cpuUs / packets, share: cpuUs / wallUs, packets, threads };
   } finally {
     await rig.close();
   }

@@ -1,6 +1,6 @@
 /** The process of the load, on the core that is not measured: generator and sinks in one loop. */
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { cpuUs } from '../process-use.ts';
+import { cpuUs, type ThreadUse, threadUse, usedBetween } from '../process-use.ts';
 import { serve } from '../remote.ts';
 import { Generator, type LoadSetup } from './generator.ts';
 import { type Latency, type Route, type SinkCounts, Sinks } from './sinks.ts';
@@ -24,6 +24,7 @@ export interface RunResult {
   packets: number;
   cpuUs: number;
   wallUs: number;
+  threads: ThreadUse[];
   /** Of the whole run, as what follows. */
   sent: number;
   /** Not taken by our own kernel. */
@@ -69,16 +70,19 @@ async function run({ warmUpMs, measureMs, pid }: RunSetup): Promise<RunResult> {
   generator!.begin(nowUs());
   await sendUntil(generator!.packetsIn(warmUpMs));
   if (sinks) sinks.timedFromUs = realTimeUs();
+  const threadsBefore = threadUse(pid);
   const [cpuBefore, wallBefore, first] = [cpuUs(pid), nowUs(), generator!.sent];
   generator!.maxLateUs = 0;
   await sendUntil(first + generator!.packetsIn(measureMs));
   const [cpuAfter, wallAfter, last] = [cpuUs(pid), nowUs(), generator!.sent];
+  const threads = usedBetween(threadsBefore, threadUse(pid));
   const { maxLateUs } = generator!;
   await settle();
   return {
     packets: last - first,
     cpuUs: cpuAfter - cpuBefore,
     wallUs: wallAfter - wallBefore,
+    threads,
     sent: last,
     refused: generator!.refused,
     maxLateUs,
