@@ -21,13 +21,16 @@ function homeFolder(): string {
   return folder;
 }
 
-function load(folder: string, home: string): string | null {
-  const { status, stderr } = spawnSync(process.execPath, ['-e', `require(${JSON.stringify(folder)})`], {
+/** Its binary is loaded with the first use. @returns why it does not run here, or null. */
+function tryOut(folder: string, home: string): string | null {
+  const ports = JSON.stringify({ start: MEDIA_PORTS.lo, end: MEDIA_PORTS.hi });
+  const script = `require(${JSON.stringify(folder)}).projectrtp.run({ ports: ${ports} }); process.exit();`;
+  const { status, stderr } = spawnSync(process.execPath, ['-e', script], {
     env: { ...process.env, HOME: home },
     cwd: folder,
     encoding: 'utf8',
   });
-  return status === 0 ? null : (stderr.match(/^Error: .*/m)?.[0] ?? 'it cannot be loaded');
+  return status === 0 ? null : (stderr.match(/^Error: .*/m)?.[0] ?? 'it does not run');
 }
 
 /** @returns where it is, or why it is not. */
@@ -48,7 +51,7 @@ export interface Installed {
 export function installProjectRtp(): Installed | string {
   const home = homeFolder();
   const installed = install(home);
-  const fault = 'reason' in installed ? installed.reason : load(installed.folder, home);
+  const fault = 'reason' in installed ? installed.reason : tryOut(installed.folder, home);
   if (fault !== null || !('folder' in installed)) return `${PACKAGE} is not installable here: ${fault}`;
   const { folder } = installed;
   const manifest = createRequire(import.meta.url)(path.join(folder, 'package.json')) as { version: string };

@@ -1,6 +1,6 @@
 /** How many dual-channel SRTP calls one core records without losing a packet: found by halving what is not known yet. */
-import { type Cores, NotDone } from './contender.ts';
-import { LoadTooSlow, type RecordingPlan, recording } from './recording.ts';
+import { type Cores, LoadTooSlow, NotDone } from './contender.ts';
+import { type RecordingPlan, recording } from './recording.ts';
 
 export interface Capacity {
   /** The most calls that were recorded whole. */

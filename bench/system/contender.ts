@@ -7,6 +7,19 @@ export class NotDone extends Error {
   override readonly name = 'NotDone';
 }
 
+/** The load was not what it should have been: what it says of the contender is not true. */
+export class LoadTooSlow extends Error {
+  override readonly name = 'LoadTooSlow';
+}
+
+const MAX_LATE_US = 250_000;
+
+/** @throws LoadTooSlow */
+export function checkLoad({ refused, maxLateUs }: { refused: number; maxLateUs: number }): void {
+  if (refused > 0) throw new LoadTooSlow(`the kernel refused ${refused} packets of the load`);
+  if (maxLateUs > MAX_LATE_US) throw new LoadTooSlow(`the load was ${Math.round(maxLateUs / 1000)} ms late`);
+}
+
 /** As taskset names them. */
 export interface Cores {
   tested: string;

@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { ADDRESS, type Cores, LOAD, MEDIA_PORTS, NotDone, SOURCE_PORT } from './contender.ts';
+import { ADDRESS, type Cores, checkLoad, LOAD, MEDIA_PORTS, NotDone, SOURCE_PORT } from './contender.ts';
 import type { RecorderCounts, RecorderSetup, StreamsSetup } from './contenders/recorder.ts';
 import { checkJournal } from './journal-check.ts';
 import type { LoadSetup } from './load/generator.ts';
@@ -31,14 +31,8 @@ export interface Recording {
   threads: ThreadUse[];
 }
 
-/** The load was late: what it says of the contender is not true. */
-export class LoadTooSlow extends Error {
-  override readonly name = 'LoadTooSlow';
-}
-
 /** As many as a lane takes. */
 const STREAMS_PER_LANE = 4_096;
-const MAX_LATE_US = 250_000;
 /** Sockets' buffers hide for seconds that a core does not keep up. */
 const MAX_SHARE = 0.97;
 
@@ -103,8 +97,7 @@ export class RecordingRig {
   /** @throws NotDone when a packet is lost, or the core had no time left. @throws LoadTooSlow */
   async run(warmUpMs: number, measureMs: number): Promise<RunResult> {
     const result = await this.load(warmUpMs, measureMs);
-    if (result.refused > 0) throw new NotDone(`the kernel refused ${result.refused} packets of the load`);
-    if (result.maxLateUs > MAX_LATE_US) throw new LoadTooSlow(`the load was ${Math.round(result.maxLateUs)} us late`);
+    checkLoad(result);
     const missing = await this.missing();
     if (missing > 0) throw new NotDone(`of ${this.#sent} packets ${missing} dropped`);
     if (result.cpuUs > result.wallUs * MAX_SHARE) throw new NotDone('the core has no time left');
