@@ -21,16 +21,16 @@ function homeFolder(): string {
   return folder;
 }
 
-/** Its binary is loaded with the first use. @returns why it does not run here, or null. */
+/** Its binary is loaded with the first use, and does not let the process end. @returns why it does not run here, or null. */
 function tryOut(folder: string, home: string): string | null {
   const ports = JSON.stringify({ start: MEDIA_PORTS.lo, end: MEDIA_PORTS.hi });
-  const script = `require(${JSON.stringify(folder)}).projectrtp.run({ ports: ${ports} }); process.exit();`;
-  const { status, stderr } = spawnSync(process.execPath, ['-e', script], {
+  const script = `require(${JSON.stringify(folder)}).projectrtp.run({ ports: ${ports} }); process.kill(process.pid, 'SIGKILL');`;
+  const { signal, stderr } = spawnSync(process.execPath, ['-e', script], {
     env: { ...process.env, HOME: home },
     cwd: folder,
     encoding: 'utf8',
   });
-  return status === 0 ? null : (stderr.match(/^Error: .*/m)?.[0] ?? 'it does not run');
+  return signal === 'SIGKILL' ? null : (stderr.match(/^Error: .*/m)?.[0] ?? 'it does not run');
 }
 
 /** @returns where it is, or why it is not. */
