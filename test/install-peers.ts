@@ -12,6 +12,7 @@ const PEERS: Record<string, string> = {
   tshark: 'tshark',
   openssl: 'openssl',
   baresip: 'baresip-core',
+  rtpengine: 'rtpengine-daemon',
   cc: 'gcc',
   '/usr/include/stdio.h': 'libc6-dev',
   '/usr/include/srtp2/srtp.h': 'libsrtp2-dev',

@@ -1,0 +1,102 @@
+/** Ours, receiving and recording: the media engine of `doubletrack/media` in a process of its own. Streams 2n and 2n + 1 are the call n. */
+import { randomUUID } from 'node:crypto';
+import {
+  type LaneEvent,
+  MediaEngine,
+  type PayloadType,
+  type RecordingMedia,
+  type StreamMedia,
+} from '../../../src/media/index.ts';
+import { streamKeys } from '../load/packets.ts';
+import { serve } from '../remote.ts';
+
+export interface RecorderSetup {
+  address: string;
+  ports: { lo: number; hi: number };
+  journalDir: string;
+  lanes: number;
+}
+
+export interface StreamsSetup {
+  calls: number;
+  isSrtp: boolean;
+  /** Where all of them come from. */
+  address: string;
+  sourcePort: number;
+}
+
+export interface RecorderCounts {
+  received: number;
+  /** Dropped by us, refused in whatever way, or seen twice. */
+  lost: number;
+}
+
+const PCMU: PayloadType[] = [{ payloadType: 0, encoding: 'PCMU', clockRate: 8000, channels: 1, fmtp: null }];
+/** So many are being opened at a time. */
+const OPENING = 50;
+
+let engine: MediaEngine;
+const calls: RecordingMedia[] = [];
+
+async function openCall(call: number, { isSrtp, address, sourcePort }: StreamsSetup): Promise<StreamMedia[]> {
+  const recording = await engine.openRecording(randomUUID());
+  calls.push(recording);
+  const streams: StreamMedia[] = [];
+  for (const channel of [0, 1]) {
+    const keys = streamKeys(2 * call + channel);
+    streams.push(
+      await recording.addStream({
+        label: String(channel),
+        channel,
+        payloadTypes: PCMU,
+        remote: { address, rtpPort: sourcePort, rtcpPort: sourcePort + 1 },
+        rtcpMux: true,
+        srtp: isSrtp ? { receive: keys, send: keys } : null,
+      }),
+    );
+  }
+  return streams;
+}
+
+/** Segments that nobody has taken yet. */
+let sealed: string[] = [];
+
+function onEvent(event: LaneEvent): void {
+  if (event.type === 'journal-sealed') sealed.push(event.path);
+}
+
+serve({
+  start: async ({ address, ports, journalDir, lanes }: RecorderSetup) => {
+    engine = await MediaEngine.start({ address, ports, journalDir, lanes, onEvent });
+  },
+  /** @returns the RTP ports of the streams. */
+  open: async (setup: StreamsSetup) => {
+    const ports: number[] = [];
+    const before = calls.length;
+    for (let call = 0; call < setup.calls; call += OPENING) {
+      const some = Array.from({ length: Math.min(OPENING, setup.calls - call) }, (_, n) => before + call + n);
+      for (const streams of await Promise.all(some.map((n) => openCall(n, setup)))) {
+        ports.push(...streams.map(({ rtpPort }) => rtpPort));
+      }
+    }
+    return ports;
+  },
+  counts: (): RecorderCounts => {
+    const counts: RecorderCounts = { received: 0, lost: 0 };
+    for (const { packets } of engine.stats().lanes) {
+      const { received, dropped, invalid, unauthorised, unauthenticated, duplicate } = packets;
+      counts.received += received;
+      counts.lost += dropped + invalid + unauthorised + unauthenticated + duplicate;
+    }
+    return counts;
+  },
+  /** @returns the segments that were sealed since the last call. */
+  sealed: () => {
+    const paths = sealed;
+    sealed = [];
+    return paths;
+  },
+  collectGarbage: () => globalThis.gc?.(),
+  /** Everything is in the journal then. */
+  close: () => engine.close(),
+});

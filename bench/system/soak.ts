@@ -1,0 +1,136 @@
+/**
+ * A recorder under a part of its capacity for a long time: nothing is dropped, memory and file handles stay flat. Segments are deleted as
+ * they are sealed; of every tenth all packets are checked before.
+ */
+import { rmSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { BenchOptions } from '../main.ts';
+import type { Goal, Outcome } from '../report.ts';
+import { capacity, guessCalls } from './capacity.ts';
+import type { Cores } from './contender.ts';
+import { pinnedCores } from './cores.ts';
+import { checkSegment, type JournalCounts } from './journal-check.ts';
+import { openFiles, residentBytes } from './process-use.ts';
+import { RecordingRig, recording } from './recording.ts';
+
+export interface SoakOptions extends BenchOptions {
+  minutes: number;
+  /** Of the capacity that is found first. */
+  load: number;
+}
+
+interface Sample {
+  atMs: number;
+  bytes: number;
+  files: number;
+}
+
+const WARM_UP_MS = 1_000;
+const SAMPLE_EVERY_MS = 5_000;
+const CHECK_EVERY_SEGMENT = 10;
+/** Memory is looked at from then on: code is compiled and pools are filled. */
+const SETTLED_SHARE = 0.2;
+const MAX_SETTLED_MS = 180_000;
+const HOUR_MS = 3_600_000;
+
+/** Least squares: bytes per hour. */
+export function slopePerHour(samples: { atMs: number; bytes: number }[]): number {
+  const mean = (values: number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
+  const [atMs, bytes] = [mean(samples.map((sample) => sample.atMs)), mean(samples.map((sample) => sample.bytes))];
+  const covariance = samples.reduce((sum, sample) => sum + (sample.atMs - atMs) * (sample.bytes - bytes), 0);
+  const variance = samples.reduce((sum, sample) => sum + (sample.atMs - atMs) ** 2, 0);
+  return variance === 0 ? 0 : (covariance / variance) * HOUR_MS;
+}
+
+class Watch {
+  readonly samples: Sample[] = [];
+  readonly counts: JournalCounts = { packets: 0, faulty: 0 };
+  readonly #rig: RecordingRig;
+  readonly #streams: number;
+  #segments = 0;
+
+  constructor(rig: RecordingRig, streams: number) {
+    this.#rig = rig;
+    this.#streams = streams;
+  }
+
+  async until(end: Promise<unknown>, progress: (text: string) => void): Promise<void> {
+    let isOver = false;
+    const over = end.catch(() => {}).then(() => (isOver = true));
+    const began = performance.now();
+    while (!isOver) {
+      await Promise.race([over, delay(SAMPLE_EVERY_MS)]);
+      const { pid } = this.#rig.recorder;
+      const sample = { atMs: performance.now() - began, bytes: residentBytes(pid), files: openFiles(pid) };
+      this.samples.push(sample);
+      await this.#takeSegments();
+      const minutes = (sample.atMs / 60_000).toFixed(1);
+      progress(`  ${minutes} min: ${(sample.bytes / 1e6).toFixed(1)} MB resident, ${sample.files} files open`);
+    }
+  }
+
+  async #takeSegments(): Promise<void> {
+    for (const file of await this.#rig.recorder.call<string[]>('sealed')) {
+      const next = new Int32Array(this.#streams).fill(-1);
+      if (this.#segments++ % CHECK_EVERY_SEGMENT === 0) await checkSegment(file, next, this.counts);
+      rmSync(file);
+    }
+  }
+}
+
+async function callsFor({ load, durationS, progress }: SoakOptions, cores: Cores): Promise<number> {
+  const plan = { cores, warmUpMs: WARM_UP_MS, measureMs: durationS * 1_000 };
+  const { cpuUsPerPacket } = await recording({ ...plan, calls: 250, isSrtp: true });
+  const { calls } = await capacity({ ...plan, guess: guessCalls(cpuUsPerPacket), progress });
+  return Math.max(Math.floor(calls * load), 1);
+}
+
+export async function soak(options: SoakOptions): Promise<Outcome> {
+  const cores = pinnedCores();
+  const calls = await callsFor(options, cores);
+  options.progress(`${calls} dual-channel SRTP calls for ${options.minutes} minutes …`);
+  const measureMs = options.minutes * 60_000;
+  const rig = await RecordingRig.start({ cores, isSrtp: true, warmUpMs: WARM_UP_MS, measureMs }, calls);
+  try {
+    await rig.open(calls);
+    const watch = new Watch(rig, 2 * calls);
+    const running = rig.load(WARM_UP_MS, measureMs);
+    await watch.until(running, options.progress);
+    const { sent, maxLateUs } = await running;
+    const missing = await rig.missing();
+    const settledMs = Math.min(measureMs * SETTLED_SHARE, MAX_SETTLED_MS);
+    const settled = watch.samples.filter(({ atMs }) => atMs >= settledMs && atMs <= measureMs);
+    const [first, last] = [settled[0]?.files ?? 0, settled.at(-1)?.files ?? 0];
+    const checked = `${watch.counts.packets.toLocaleString('en')} of ${sent.toLocaleString('en')} packets read again, ${watch.counts.faulty} not as sent; load late by at most ${Math.round(maxLateUs / 1000)} ms`;
+    const goals: Goal[] = [
+      {
+        name: `soak: ${calls} calls, ${options.minutes} min: dropped`,
+        unit: 'packets',
+        better: 'less',
+        goal: 0,
+        stretch: 0,
+        seen: missing + watch.counts.faulty,
+        remark: checked,
+      },
+      {
+        name: 'soak: resident memory after warm-up',
+        unit: 'MB/hour',
+        better: 'less',
+        goal: 1,
+        stretch: 0.5,
+        seen: slopePerHour(settled) / 1e6,
+      },
+      {
+        name: 'soak: file handles more at the end',
+        unit: 'files',
+        better: 'less',
+        goal: 0,
+        stretch: 0,
+        seen: last - first,
+      },
+    ];
+    return { goals };
+  } finally {
+    await rig.close();
+  }
+}

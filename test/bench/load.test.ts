@@ -1,0 +1,63 @@
+/**
+ * The load of the system benchmarks with real sockets: contenders that do the work are measured, and one that does not is found out. What
+ * they take is not looked at.
+ */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { test } from 'node:test';
+import { nodeDgram, rtpengine } from '../../bench/peers/forwarders.ts';
+import { Rtpengine } from '../../bench/peers/rtpengine.ts';
+import { coresToMeasureOn } from '../../bench/pin.ts';
+import { type ForwardContender, NotDone } from '../../bench/system/contender.ts';
+import { type ForwardingPlan, forwarding } from '../../bench/system/forwarding.ts';
+import { recording } from '../../bench/system/recording.ts';
+
+const cores = coresToMeasureOn();
+const hasKoffi = spawnSync(process.execPath, ['-e', "require('koffi')"]).status === 0;
+const skip = cores && hasKoffi ? false : 'needs Linux, taskset and koffi';
+const SHORT = { warmUpMs: 100, measureMs: 300, cores: cores! };
+const PLAN: ForwardingPlan = { ...SHORT, streams: 10, sinks: 1, isSrtp: false, isTimed: true };
+
+test('ours records: every packet is in the journal as it was sent', { skip }, async () => {
+  for (const isSrtp of [true, false]) {
+    const { packets, cpuUsPerPacket } = await recording({ ...SHORT, calls: 5, isSrtp });
+    assert.equal(packets, 150);
+    assert.ok(cpuUsPerPacket > 0);
+  }
+});
+
+test('node:dgram forwards to three sinks: every packet is timed', { skip }, async () => {
+  const { latency } = await forwarding(nodeDgram, { ...PLAN, sinks: 3 });
+  assert.equal(latency?.packets, 450);
+  assert.ok(latency.p50Us <= latency.p99Us && latency.p99Us <= latency.maxUs + 1);
+});
+
+test('a contender that loses a stream is found out', { skip }, async () => {
+  const liar: ForwardContender = {
+    ...nodeDgram,
+    open: async (setup) => {
+      const forwarder = await nodeDgram.open(setup);
+      return { ...forwarder, ports: forwarder.ports.with(3, 1) };
+    },
+  };
+  await assert.rejects(forwarding(liar, PLAN), (error) => error instanceof NotDone && /received/.test(error.message));
+});
+
+test('a contender that mixes streams up is found out', { skip }, async () => {
+  const liar: ForwardContender = {
+    ...nodeDgram,
+    open: async (setup) => {
+      const forwarder = await nodeDgram.open(setup);
+      return { ...forwarder, routes: forwarder.routes.filter(({ stream }) => stream !== 3) };
+    },
+  };
+  await assert.rejects(forwarding(liar, PLAN), NotDone);
+});
+
+const noPeer = Rtpengine.version() === null && 'rtpengine is not installed';
+
+test('rtpengine forwards a call, and publishes to subscribers, with SRTP too', { skip: skip || noPeer }, async () => {
+  await forwarding(rtpengine, PLAN);
+  await forwarding(rtpengine, { ...PLAN, streams: 4, sinks: 3 });
+  await forwarding(rtpengine, { ...PLAN, streams: 4, sinks: 3, isSrtp: true });
+});
