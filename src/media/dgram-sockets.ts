@@ -18,6 +18,8 @@ const RECEIVE_BUFFER_BYTES = 1 << 20;
 const MAX_DRAIN_TURNS = 1_000;
 
 const LOOK_AT_KERNEL_MS = 1_000;
+/** A packet that comes in between does not ask what has become due by it. */
+const MAX_WAIT_MS = 20;
 
 interface StreamSockets {
   address: string;
@@ -111,7 +113,7 @@ export class DgramSockets implements LaneSockets {
     if (!this.#turn) return;
     const now = performance.now();
     if (now - this.#looked >= LOOK_AT_KERNEL_MS) this.#lookAtKernel();
-    this.#timer = setTimeout(this.#runTurn, this.#turn());
+    this.#timer = setTimeout(this.#runTurn, Math.min(this.#turn(), MAX_WAIT_MS));
   };
 
   /** The journal is told of what the kernel has dropped. */

@@ -83,6 +83,11 @@ export class LaneMemory {
     return this.#view.getBigUint64(layout.LANE_AT + layout.LANE_BLOCK_SEQ_AT, true);
   }
 
+  /** Of the records that wait for the next flush. */
+  get stagedBytes(): number {
+    return this.#view.getUint32(layout.LANE_AT + layout.LANE_STAGED_BYTES_AT, true);
+  }
+
   totals(): PacketTotals {
     const read = (at: number) => Number(this.#view.getBigUint64(layout.LANE_AT + at, true));
     return {

@@ -27,7 +27,7 @@ const READ_PACKETS = 8;
 const READ_ROUNDS = 32;
 const DRAIN_ROUNDS = 1_000;
 /** A wait is no longer than this, whatever is due: what has no descriptor to wake it (I/O of the journal) must not lie long. */
-const MAX_WAIT_MS = 20;
+const MAX_WAIT_MS = 50;
 /** Data of the event that wakes the lane. */
 const WAKE = -1;
 const TIMER_SLACK_NS = 1_000;

@@ -4,14 +4,18 @@ interface Task {
   everyMs: number;
   dueMs: number;
   run: () => void;
+  isNeeded: () => boolean;
 }
 
 export class Schedule {
   #tasks: Task[] = [];
 
-  /** First due an interval after `nowMs`. What was missed is not made up for. @returns what ends it. */
-  add(everyMs: number, nowMs: number, run: () => void): () => void {
-    const task = { everyMs, dueMs: nowMs + everyMs, run };
+  /**
+   * First due an interval after `nowMs`. What was missed is not made up for, and nobody is woken for what is not needed.
+   * @returns what ends it.
+   */
+  add(everyMs: number, nowMs: number, run: () => void, isNeeded = () => true): () => void {
+    const task = { everyMs, dueMs: nowMs + everyMs, run, isNeeded };
     this.#tasks = [...this.#tasks, task];
     return () => {
       this.#tasks = this.#tasks.filter((one) => one !== task);
@@ -20,8 +24,9 @@ export class Schedule {
 
   /** Runs what is due. @returns ms until something is. */
   runDue(nowMs: number): number {
-    let nextMs = Infinity;
+    let nextMs = Number.POSITIVE_INFINITY;
     for (const task of this.#tasks) {
+      if (!task.isNeeded()) continue;
       if (task.dueMs <= nowMs) {
         task.dueMs = Math.max(task.dueMs + task.everyMs, nowMs + task.everyMs / 2);
         task.run();

@@ -124,7 +124,12 @@ class LaneWorker {
       task.before,
     );
     const nowMs = performance.now();
-    this.#schedule.add(FLUSH_MS, nowMs, () => this.#flush());
+    this.#schedule.add(
+      FLUSH_MS,
+      nowMs,
+      () => this.#flush(),
+      () => this.#hasJournalWork,
+    );
     this.#schedule.add(REPORT_MS / REPORT_TURNS, nowMs, () => this.#sendReports());
     this.#schedule.add(LOAD_MS, nowMs, () => this.#core.memory.tellLoad(this.#sockets.load()));
     this.#sockets.run(() => this.#turn());
@@ -144,6 +149,10 @@ class LaneWorker {
   stop(keep: boolean): void {
     this.#isDead = true;
     this.#sockets.end(keep);
+  }
+
+  get #hasJournalWork(): boolean {
+    return this.#core.memory.stagedBytes > 0 || this.#waitingNotes.length > 0 || this.#writer.stats().queuedBytes > 0;
   }
 
   /** What is due. @returns the ms until there is more. */
