@@ -84,6 +84,7 @@ export const LANE_JOURNAL_QUEUED_BYTES_AT = 128;
 export const LANE_JOURNAL_WRITTEN_BYTES_AT = 136;
 export const LANE_JOURNAL_LAG_MS_AT = 144;
 export const LANE_LOOP_LOAD_AT = 152;
+export const LANE_TICK_P99_MS_AT = 160;
 
 // --- SRTP: the same addresses in a lane and in the memory of the library (see src/media/srtp.ts) ---
 

@@ -8,7 +8,7 @@ import { type EventLoopUtilization, performance } from 'node:perf_hooks';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { addressBytes } from './address.ts';
 import { kernelDropsByPort } from './kernel-drops.ts';
-import { BATCH_PACKETS, CHANNEL_RTCP, CHANNEL_RTP } from './memory.ts';
+import { BATCH_PACKETS, CHANNEL_RTCP, CHANNEL_RTP, type Load } from './memory.ts';
 import type { Batch, LaneSockets } from './sockets.ts';
 
 /** 256 packets of the system's default are 5 s of one stream; a stall of the process must not cost packets. */
@@ -96,10 +96,11 @@ export class DgramSockets implements LaneSockets {
     this.#runTurn();
   }
 
-  load(): number {
+  load(): Load {
     const before = this.#utilization;
     this.#utilization = performance.eventLoopUtilization();
-    return performance.eventLoopUtilization(this.#utilization, before).utilization;
+    const { utilization } = performance.eventLoopUtilization(this.#utilization, before);
+    return { loopLoad: utilization, tickP99Ms: 0 };
   }
 
   /** The sockets belong to this thread: none can be kept. */

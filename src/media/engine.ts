@@ -82,10 +82,20 @@ export interface LaneStats {
   streams: number;
   packets: PacketTotals;
   journal: { queuedBytes: number; writtenBytes: number; lagMs: number };
-  /** 0 to 1. */
+  /** Share of the time in which the lane was busy, over about five seconds. */
   loopLoad: number;
+  /** How long 99 % of the ticks of the last second were at most: the time in which the lane looks at no socket. 0: not known. */
+  tickP99Ms: number;
 }
 
+/** What there is too little of. */
+export type Overload = 'processor' | 'disk';
+
+const MAX_LOOP_LOAD = 0.95;
+/** Sockets hold seconds of media; what is listened to or forwarded bears less. */
+const MAX_TICK_P99_MS = 250;
+const MAX_JOURNAL_LAG_MS = 5_000;
+const MAX_JOURNAL_QUEUED_BYTES = 24 * 1024 * 1024;
 const SILENCE_LOOK_EVERY_MS = 1_000;
 const PORT_TRIES = 64;
 const AUXILIARY = new Set(['CN', 'TELEPHONE-EVENT', 'RED']);
@@ -123,9 +133,19 @@ export class MediaEngine {
     return engine;
   }
 
+  /**
+   * Whether one more recording could be more than this machine can bear, judged by the lane that it would be placed on: the processor's
+   * time, the time in which no socket is looked at, and how far the disk is behind. Nothing is lost yet when it says so.
+   */
+  overload(): Overload | null {
+    const { loopLoad, tickP99Ms, lagMs, queuedBytes } = this.#leastLoaded().memory.workerState;
+    if (lagMs > MAX_JOURNAL_LAG_MS || queuedBytes > MAX_JOURNAL_QUEUED_BYTES) return 'disk';
+    return loopLoad > MAX_LOOP_LOAD || tickP99Ms > MAX_TICK_P99_MS ? 'processor' : null;
+  }
+
   /** @param id UUID. The recording is placed on the lane with the least to do, and stays there. */
   async openRecording(id: string): Promise<RecordingMedia> {
-    const lane = this.#lanes.reduce((least, one) => (one.load < least.load ? one : least));
+    const lane = this.#leastLoaded();
     const slot = await lane.openRecording(uuidBytes(id));
     const recording = new RecordingMedia(this, lane, id, slot, () => this.#recordings.delete(id));
     this.#recordings.set(id, recording);
@@ -137,12 +157,17 @@ export class MediaEngine {
     await this.#lanes[lane]?.seal();
   }
 
+  /** Of the lane that the next recording would be placed on, 0 to 1. */
+  load(): number {
+    return this.#leastLoaded().memory.workerState.loopLoad;
+  }
+
   stats(): { lanes: LaneStats[] } {
     return {
       lanes: this.#lanes.map((lane) => {
-        const { queuedBytes, writtenBytes, lagMs, loopLoad } = lane.memory.workerState;
+        const { queuedBytes, writtenBytes, lagMs, loopLoad, tickP99Ms } = lane.memory.workerState;
         const journal = { queuedBytes, writtenBytes, lagMs };
-        return { lane: lane.id, streams: lane.streamCount, packets: lane.totals(), journal, loopLoad };
+        return { lane: lane.id, streams: lane.streamCount, packets: lane.totals(), journal, loopLoad, tickP99Ms };
       }),
     };
   }
@@ -150,6 +175,10 @@ export class MediaEngine {
   async close(): Promise<void> {
     clearInterval(this.#silenceTimer);
     await Promise.all(this.#lanes.map((lane) => lane.close()));
+  }
+
+  #leastLoaded(): Lane {
+    return this.#lanes.reduce((least, one) => (one.load < least.load ? one : least));
   }
 
   #startLane(laneId: number): Promise<Lane> {

@@ -5,6 +5,7 @@ export {
   LaneFull,
   type LaneStats,
   MediaEngine,
+  type Overload,
   type PayloadType,
   RecordingMedia,
   type StreamCounters,

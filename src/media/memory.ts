@@ -57,8 +57,13 @@ export interface WorkerState {
   queuedBytes: number;
   writtenBytes: number;
   lagMs: number;
+  /** Share of the time in which the lane was busy, over about five seconds. */
   loopLoad: number;
+  /** How long 99 % of the lane's ticks were at most, of the last second; 0: not known. */
+  tickP99Ms: number;
 }
+
+export type Load = Pick<WorkerState, 'loopLoad' | 'tickP99Ms'>;
 
 export function createLaneMemory(): WebAssembly.Memory {
   const pages = Math.ceil(layout.LANE_MEMORY_BYTES / PAGE_BYTES);
@@ -109,18 +114,19 @@ export class LaneMemory {
       writtenBytes: read(layout.LANE_JOURNAL_WRITTEN_BYTES_AT),
       lagMs: read(layout.LANE_JOURNAL_LAG_MS_AT),
       loopLoad: read(layout.LANE_LOOP_LOAD_AT),
+      tickP99Ms: read(layout.LANE_TICK_P99_MS_AT),
     };
   }
 
-  tellJournal({ queuedBytes, writtenBytes, lagMs }: Omit<WorkerState, 'loopLoad'>): void {
+  tellJournal({ queuedBytes, writtenBytes, lagMs }: Omit<WorkerState, keyof Load>): void {
     this.#tell(layout.LANE_JOURNAL_QUEUED_BYTES_AT, queuedBytes);
     this.#tell(layout.LANE_JOURNAL_WRITTEN_BYTES_AT, writtenBytes);
     this.#tell(layout.LANE_JOURNAL_LAG_MS_AT, lagMs);
   }
 
-  /** 0 to 1. */
-  tellLoad(loopLoad: number): void {
+  tellLoad({ loopLoad, tickP99Ms }: Load): void {
     this.#tell(layout.LANE_LOOP_LOAD_AT, loopLoad);
+    this.#tell(layout.LANE_TICK_P99_MS_AT, tickP99Ms);
   }
 
   /** The slot's chain of staged records is the core's: empty, or the recording's own if it is opened again. */

@@ -18,7 +18,9 @@ import {
   MAX_SOCKETS,
 } from './io-memory.ts';
 import { ERRNO, errorName, type Libc } from './libc.ts';
+import type { Load } from './memory.ts';
 import type { Batch, LaneSockets, SocketsOptions } from './sockets.ts';
+import { TickBudget } from './tick-budget.ts';
 
 /** 256 packets of the system's default are 5 s of one stream; a stall of the process must not cost packets. */
 const RECEIVE_BUFFER_BYTES = 1 << 20;
@@ -65,6 +67,7 @@ export class NativeSockets implements LaneSockets {
   #unfinished: number[] = [];
   /** Nothing is ever written here: a wait on it is a pause. */
   readonly #pause = new Int32Array(new SharedArrayBuffer(4));
+  readonly #ticks = new TickBudget();
   #turn: (() => number) | null = null;
   #filled = 0;
   #nowUs = 0;
@@ -125,14 +128,16 @@ export class NativeSockets implements LaneSockets {
 
   run(turn: () => number): void {
     this.#turn = turn;
+    this.#polledMs = performance.now();
     setImmediate(this.#runTurn);
   }
 
-  load(): number {
+  load(): Load {
     const atMs = performance.now();
     const { atMs: sinceMs, waitedMs } = this.#asked;
     this.#asked = { atMs, waitedMs: this.#waitedMs };
-    return Math.max(0, 1 - (this.#waitedMs - waitedMs) / Math.max(1e-3, atMs - sinceMs));
+    const loopLoad = Math.max(0, 1 - (this.#waitedMs - waitedMs) / Math.max(1e-3, atMs - sinceMs));
+    return { loopLoad, tickP99Ms: this.#ticks.takeP99Ms() };
   }
 
   end(keep: boolean): void {
@@ -151,6 +156,7 @@ export class NativeSockets implements LaneSockets {
 
   #poll(dueMs: number): void {
     const fromMs = performance.now();
+    this.#ticks.tick(fromMs - this.#polledMs);
     const pauseMs = this.#hadPackets ? this.#polledMs + this.#batch.paceMs() - fromMs : 0;
     if (pauseMs > 0) Atomics.wait(this.#pause, 0, 0, Math.min(pauseMs, Math.max(dueMs, 0)));
     const isWaiting = this.#unfinished.length === 0 && !this.#hadPackets;

@@ -7,7 +7,7 @@
 import type { CoreExports } from './core.ts';
 import { DgramSockets } from './dgram-sockets.ts';
 import { loadLibc } from './libc.ts';
-import type { LaneMemory } from './memory.ts';
+import type { LaneMemory, Load } from './memory.ts';
 import { NativeSockets } from './native-sockets.ts';
 
 /** `auto`: native where it loads. */
@@ -26,8 +26,8 @@ export interface LaneSockets {
   sendRtcp(stream: number, packet: Uint8Array, address: string, port: number): void;
   /** Runs the lane until `end`: `turn` does what is due and gives the ms until there is more to do. */
   run(turn: () => number): void;
-  /** Share of the time since it was asked last that was not spent waiting, 0 to 1. */
-  load(): number;
+  /** Since it was asked last: the share of the time that was not spent waiting, and the length of ticks. */
+  load(): Load;
   /** Ends the loop. `keep`: sockets that can outlive the worker stay open for the next life. */
   end(keep: boolean): void;
 }

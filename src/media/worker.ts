@@ -30,6 +30,8 @@ const RECORDING_PACE_MS = 2;
 /** While the journal's I/O is under way, its completions are not to wait longer. */
 const JOURNAL_TURN_MS = 1;
 const LOAD_MS = 1_000;
+/** Of the newest second in the load: a burst of set-ups is no overload. */
+const LOAD_WEIGHT = 0.2;
 /** How long a stream that is closed takes what is under way still. */
 const LAST_PACKETS_MS = 100;
 /** Notes share one sync of the journal. */
@@ -102,6 +104,7 @@ class LaneWorker {
   readonly #fatal = Promise.withResolvers<never>();
   #stopPlayout: (() => void) | null = null;
   #isDead = false;
+  #loopLoad = 0;
   #reportTurn = 0;
   #noteSync: Promise<void> | null = null;
   #lastPackets: Promise<void> | null = null;
@@ -131,7 +134,7 @@ class LaneWorker {
       () => this.#hasJournalWork,
     );
     this.#schedule.add(REPORT_MS / REPORT_TURNS, nowMs, () => this.#sendReports());
-    this.#schedule.add(LOAD_MS, nowMs, () => this.#core.memory.tellLoad(this.#sockets.load()));
+    this.#schedule.add(LOAD_MS, nowMs, () => this.#tellLoad());
     this.#sockets.run(() => this.#turn());
   }
 
@@ -217,6 +220,12 @@ class LaneWorker {
       const play = () => players.play(wasm, nowUs(), decodeNothing);
       this.#stopPlayout ??= this.#schedule.add(FRAME_MS, performance.now(), play);
     }
+  }
+
+  #tellLoad(): void {
+    const { loopLoad, tickP99Ms } = this.#sockets.load();
+    this.#loopLoad += (loopLoad - this.#loopLoad) * LOAD_WEIGHT;
+    this.#core.memory.tellLoad({ loopLoad: this.#loopLoad, tickP99Ms });
   }
 
   async #openStream(slot: number, setup: StreamSetup): Promise<void> {

@@ -34,6 +34,8 @@ export interface Manifest {
   placements: Array<{ stream: number; epoch: number; fromMs: number; toMs: number; alignedBy: string }>;
   /** Nothing is known of what was said there. */
   gaps: Array<{ reason: 'recovered'; fromMs: number; toMs: null }>;
+  /** Packets were lost in this machine: in the kernel, in a full ring, for a disk that was too slow. */
+  degraded: Array<{ fromMs: number; toMs: number; packets: number }>;
   pauses: NotedPause[];
   telephoneEvents: Array<{ stream: number; atMs: number | null; event: string; durationMs: number; volume: number }>;
   events: Array<Record<string, unknown>>;
@@ -61,6 +63,7 @@ export function buildManifest(scan: Scan, timeline: Timeline): Manifest {
     })),
     placements: placements(timeline),
     gaps: isRecovered(scan) ? [{ reason: 'recovered', fromMs: lastKnownMs(scan, timeline), toMs: null }] : [],
+    degraded: degraded(scan, timeline),
     pauses: notes.pauses,
     telephoneEvents: telephoneEvents(scan, timeline),
     events: notes.events,
@@ -82,6 +85,11 @@ function isRecovered(scan: Scan): boolean {
 function lastKnownMs(scan: Scan, timeline: Timeline): number {
   const us = scan.report.lastUs - timeline.startUs;
   return Number.isFinite(us) ? roundMs(Math.max(0, us) / 1000) : 0;
+}
+
+function degraded(scan: Scan, timeline: Timeline): Manifest['degraded'] {
+  const ms = (us: number) => roundMs(Math.max(0, us - timeline.startUs) / 1000);
+  return scan.degraded.map(({ fromUs, toUs, packets }) => ({ fromMs: ms(fromUs), toMs: ms(toUs), packets }));
 }
 
 function describe(scan: Scan, timeline: Timeline, streams: RecordingStream[], durationMs: number): Recording {
@@ -133,6 +141,9 @@ function ownWarnings(scan: Scan, timeline: Timeline): string[] {
   if (timeline.frames === 0) warnings.push('no decodable media');
   for (const stream of scan.streams) warnings.push(...streamWarnings(stream, timeline));
   if (scan.report.damagedBytes > 0) warnings.push(`${scan.report.damagedBytes} bytes of the journal are damaged`);
+  for (const { fromMs, toMs, packets } of degraded(scan, timeline)) {
+    warnings.push(`degraded: ${packets} packets lost in this machine, told between ${fromMs} and ${toMs} ms`);
+  }
   if (scan.droppedUnattributed > 0) warnings.push(`${scan.droppedUnattributed} packets of unknown streams dropped`);
   if (scan.events.omitted > 0) warnings.push(`${scan.events.omitted} telephone events not listed`);
   return warnings;

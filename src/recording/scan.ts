@@ -5,6 +5,7 @@
 
 import { KIND_DROPPED, KIND_DUPLICATE, KIND_NOTE, KIND_PAUSED, KIND_RTCP, KIND_RTP } from '../journal/format.ts';
 import { DECODERS, ENTRY, type FinaliserCore } from '../media/render.ts';
+import { addDrops, type Degraded } from './degraded.ts';
 import {
   emptyNotes,
   type NotedPayloadType,
@@ -40,6 +41,8 @@ export interface Scan {
   report: PacketFileReport;
   /** Drops that belong to no stream. */
   droppedUnattributed: number;
+  /** When packets were lost in this machine. */
+  degraded: Degraded[];
 }
 
 /** Audio payloads that are neither decoded nor missed. */
@@ -52,6 +55,7 @@ class Scanner {
   readonly events = new TelephoneEvents();
   recordingId = '';
   droppedUnattributed = 0;
+  readonly degraded: Degraded[] = [];
   readonly #core: FinaliserCore;
 
   constructor(core: FinaliserCore) {
@@ -81,7 +85,7 @@ class Scanner {
         break;
       }
       case KIND_DROPPED:
-        this.#dropped(stream, word);
+        this.#dropped(stream, word, arrivalUs);
         break;
     }
   }
@@ -171,11 +175,12 @@ class Scanner {
     }
   }
 
-  #dropped(index: number, word: number): void {
+  #dropped(index: number, word: number, atUs: number): void {
     const { words, bytes } = this.#core;
     if ((words[word + ENTRY.payloadBytes] as number) < 4) return;
     const at = words[word + ENTRY.payloadAt] as number;
     const packets = new DataView(bytes.buffer, bytes.byteOffset + at, 4).getUint32(0, true);
+    addDrops(this.degraded, atUs, packets);
     if (!this.notes.streams.has(index)) {
       this.droppedUnattributed += packets;
       return;
@@ -202,7 +207,7 @@ export async function scan(core: FinaliserCore, path: string): Promise<Scan> {
     return null;
   });
   for (const stream of scanner.streams.values()) for (const source of stream.sources.values()) source.finish();
-  const { recordingId, notes, events, droppedUnattributed } = scanner;
+  const { recordingId, notes, events, droppedUnattributed, degraded } = scanner;
   const streams = [...scanner.streams.values()].sort((a, b) => a.noted.index - b.noted.index);
-  return { recordingId, notes, streams, events, report, droppedUnattributed };
+  return { recordingId, notes, streams, events, report, droppedUnattributed, degraded };
 }

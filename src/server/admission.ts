@@ -5,6 +5,13 @@ export interface AdmissionLimits {
   limits: { maxSessions: number; minFreeBytes: number };
 }
 
+export interface MediaLoad {
+  /** 0 to 1. */
+  load: number;
+  /** What there is too little of for one more call. */
+  overload: string | null;
+}
+
 const RETRY_AFTER_SEC = 5;
 const DISK_LOOK_EVERY_MS = 1000;
 
@@ -15,6 +22,7 @@ export class Admission {
   readonly #timer: NodeJS.Timeout;
   readonly #fullLanes = new Set<number>();
   #sessions = 0;
+  #media: (() => MediaLoad) | null = null;
   #draining = false;
   #spaceLow = false;
 
@@ -43,11 +51,17 @@ export class Admission {
 
   /** Resource managers ask with OPTIONS whether, and how much, this recorder can take. */
   optionsAnswer(): { status: number; reason?: string; headers: [string, string][] } {
-    const load = Math.min(100, Math.round((100 * this.#sessions) / this.#limits.maxSessions));
+    const share = Math.max(this.#sessions / this.#limits.maxSessions, this.#media?.().load ?? 0);
+    const load = Math.min(100, Math.round(100 * share));
     const state = this.#state();
     const headers: [string, string][] = [['X-Doubletrack-Load', `${load};state=${state}`]];
     if (state === 'ready') return { status: 200, headers };
     return { status: 503, headers: [...headers, ['Retry-After', String(RETRY_AFTER_SEC)]] };
+  }
+
+  /** What media can bear; asked with each call. */
+  watchMedia(media: () => MediaLoad): void {
+    this.#media = media;
   }
 
   drain(): void {
@@ -64,10 +78,11 @@ export class Admission {
     clearInterval(this.#timer);
   }
 
-  #state(): 'ready' | 'draining' | 'disk-full' | 'full' {
+  #state(): 'ready' | 'draining' | 'disk-full' | 'full' | 'overloaded' {
     if (this.#draining) return 'draining';
     if (this.#spaceLow || this.#fullLanes.size > 0) return 'disk-full';
-    return this.#sessions >= this.#limits.maxSessions ? 'full' : 'ready';
+    if (this.#sessions >= this.#limits.maxSessions) return 'full';
+    return this.#media?.().overload ? 'overloaded' : 'ready';
   }
 
   #lookAtDisk(): void {

@@ -143,6 +143,7 @@ export class RecordingServer {
       journalDir: this.#folder.journal,
       onEvent: (event) => this.#onLaneEvent(event),
     });
+    this.#admission.watchMedia(() => ({ load: this.#engine.load(), overload: this.#engine.overload() }));
     this.#calls = new Calls({
       ...{ mediaAddress: address, mediaTimeoutSec: this.#config.mediaTimeoutSec, security: this.#config },
       ...{ engine: this.#engine, catalogue: this.#catalogue, finaliser: this.#finaliser },

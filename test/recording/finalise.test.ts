@@ -173,6 +173,8 @@ for (const seed of [1, 2, 3, 4, 5, 6, 7, 8]) {
     assert.deepEqual(packets, { ...ledger, expected: count, late: packets.late, unauthenticated: 0 });
     const source = manifest.streams[0]?.sources[0];
     assert.deepEqual([source?.firstSeq, source?.lastSeq], [0x10000 + 65_300, 0x10000 + 65_300 + count - 1]);
+    const degradedPackets = manifest.degraded.reduce((sum, { packets: dropped }) => sum + dropped, 0);
+    assert.equal(degradedPackets, ledger.dropped);
     for (const kind of ['paused', 'lost', 'dropped'] as const) {
       const listed = (source?.[kind].ranges ?? []).flatMap(([from, to]) => range(from, to));
       const expected = classes.flatMap((name, n) => (name === kind ? [0x10000 + 65_300 + n] : []));
@@ -648,4 +650,33 @@ test('the WAV file is what ffmpeg takes for one', {
 
 test('a file without a block is refused', async () => {
   await assert.rejects(make(Buffer.alloc(1000)), /no journal block/);
+});
+
+test('a recording is degraded for as long as packets were lost in this machine, and says so', async () => {
+  const drops = (atMs: number, packets: number): BuiltRecord => {
+    const payload = Buffer.alloc(4);
+    payload.writeUInt32LE(packets);
+    return { kind: DROPPED, stream: 0, arrivalUs: atMs * 1000, payload };
+  };
+  const sent = (from: number, to: number) => range(from, to).map((seq) => packet(seq, { startMs: 1000 }));
+  const { recording, manifest } = await make([
+    ...START,
+    ...sent(0, 99),
+    drops(3_100, 5),
+    ...sent(105, 120),
+    drops(3_700, 2),
+    ...sent(123, 299),
+    drops(7_000, 1),
+    ...sent(301, 310),
+    END,
+  ]);
+  assert.deepEqual(manifest.degraded, [
+    { fromMs: 2_100, toMs: 2_700, packets: 7 },
+    { fromMs: 6_000, toMs: 6_000, packets: 1 },
+  ]);
+  assert.ok(
+    recording.warnings.includes('degraded: 7 packets lost in this machine, told between 2100 and 2700 ms'),
+    recording.warnings.join(),
+  );
+  assert.equal(recording.streams[0]!.packets.dropped, 8);
 });
