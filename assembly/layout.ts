@@ -443,3 +443,22 @@ export const TRACK_MARGIN_SAMPLES = 32;
 export const FINALISER_INPUT_AT = 0xd00000;
 export const FINALISER_INPUT_BYTES = 0x800000;
 export const FINALISER_MEMORY_BYTES = 0x1500000;
+
+// --- packet loss concealment: the state of one stream, wherever its owner puts it ---
+
+export const PLC_RATE_AT = 0;
+export const PLC_HISTORY_SAMPLES_AT = 4;
+/** Samples since the last good one; 0 while all is well. */
+export const PLC_LOST_SAMPLES_AT = 8;
+/** Good samples after a loss that are joined already. */
+export const PLC_FADED_AT = 12;
+export const PLC_PERIOD_SAMPLES_AT = 16;
+/** What the repeated period lacks at its start to go on from the last good sample. */
+export const PLC_STEP_AT = 20;
+/** 48.75 ms of 16-bit samples at 48 kHz. */
+export const PLC_HISTORY_AT = 32;
+export const PLC_HISTORY_BYTES = 4688;
+/** 15 ms at 48 kHz. */
+export const PLC_PERIOD_AT = PLC_HISTORY_AT + PLC_HISTORY_BYTES;
+export const PLC_PERIOD_BYTES = 1440;
+export const PLC_STATE_BYTES = PLC_PERIOD_AT + PLC_PERIOD_BYTES;

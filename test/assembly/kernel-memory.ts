@@ -12,6 +12,9 @@ export interface Kernels {
   hmacSha1x4(...statesMessagesBlocksTags: number[]): void;
   ghashKey(h: number, tables: number): void;
   ghashTo(tables: number, blocks: number, count: number, to: number): void;
+  plcInit(state: number, sampleRate: number): void;
+  plcGood(state: number, pcm: number, samples: number): void;
+  plcConceal(state: number, out: number, samples: number): void;
 }
 
 /** Where a kernel may write: from address, to address. */
