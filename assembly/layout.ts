@@ -474,3 +474,5 @@ export const G722_QMF_BYTES = 96;
 export const G722_TABLES_AT = G722_QMF_AT + G722_QMF_BYTES;
 export const G722_TABLES_BYTES = 288;
 export const G722_STATE_BYTES = G722_TABLES_AT + G722_TABLES_BYTES;
+/** Where the finaliser has the state of the decoder that is at work. */
+export const FINALISER_G722_AT = 2048;

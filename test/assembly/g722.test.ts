@@ -1,25 +1,16 @@
 /** The G.722 decoder, against ffmpeg's. */
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
 import { G722_STATE_BYTES } from '../../assembly/layout.ts';
+import { decodedG722, g722Of, withoutFfmpeg as skip } from '../ffmpeg.ts';
 import { random } from '../recording/journal-builder.ts';
 import { KernelMemory } from './kernel-memory.ts';
 
 const memory = new KernelMemory();
-const skip = spawnSync('ffmpeg', ['-version']).status === 0 ? false : 'install ffmpeg';
 const PACKET_BYTES = 160;
 const state = memory.base + 64;
 const source = memory.base + 2048;
 const target = memory.base + 4096;
-
-function ffmpeg(input: Uint8Array, ...parameters: string[]): Buffer {
-  const { stdout } = spawnSync('ffmpeg', ['-loglevel', 'error', ...parameters, 'pipe:1'], {
-    input,
-    maxBuffer: 1 << 24,
-  });
-  return stdout;
-}
 
 /** In packets of 20 ms, as they come. */
 function decode(payload: Uint8Array): Buffer {
@@ -39,13 +30,9 @@ function decode(payload: Uint8Array): Buffer {
 }
 
 function assertAsFfmpeg(payload: Uint8Array): void {
-  const expected = ffmpeg(payload, '-f', 'g722', '-i', 'pipe:0', '-f', 's16le');
+  const expected = Buffer.from(decodedG722(payload).buffer);
   assert.equal(expected.length, payload.length * 4);
   assert.equal(Buffer.compare(decode(payload), expected), 0);
-}
-
-function encoded(lavfi: string): Buffer {
-  return ffmpeg(new Uint8Array(), '-f', 'lavfi', '-i', lavfi, '-ar', '16000', '-ac', '1', '-c:a', 'g722', '-f', 'g722');
 }
 
 test('random octets: equal to ffmpeg, sample for sample', { skip }, () => {
@@ -54,6 +41,6 @@ test('random octets: equal to ffmpeg, sample for sample', { skip }, () => {
 });
 
 test('noise and a sweep: equal to ffmpeg, sample for sample', { skip }, () => {
-  assertAsFfmpeg(encoded('anoisesrc=d=2:r=16000:a=0.8:seed=7'));
-  assertAsFfmpeg(encoded("aevalsrc='0.7*sin(2*PI*(100+1500*t)*t)*(1+sin(25*t))/2':d=2:s=16000"));
+  assertAsFfmpeg(g722Of('anoisesrc=d=2:r=16000:a=0.8:seed=7'));
+  assertAsFfmpeg(g722Of("aevalsrc='0.7*sin(2*PI*(100+1500*t)*t)*(1+sin(25*t))/2':d=2:s=16000"));
 });
