@@ -18,7 +18,7 @@ export class Decoders {
   /** The decoder of `owner`, which is made if there is none. */
   of(owner: object, encoding: string): StatefulDecoder | Promise<StatefulDecoder> {
     const known = this.#decoders.get(owner);
-    if (known) {
+    if (known && !known.isBroken) {
       this.#decoders.delete(owner);
       this.#decoders.set(owner, known);
       return known;
