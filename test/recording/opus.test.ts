@@ -5,61 +5,12 @@ import { OpusDecoder } from 'opus-decoder';
 import { opusSamples } from '../../src/media/opus-packet.ts';
 import { FinaliserCore } from '../../src/media/render.ts';
 import { Opus } from '../../src/media/stateful-decoders.ts';
-import { encoded, ffmpeg, int16, withoutFfmpeg as skip } from '../ffmpeg.ts';
+import { withoutFfmpeg as skip } from '../ffmpeg.ts';
+import { decodedOpus, oggOf, readOgg, snrDb } from '../ogg-opus.ts';
 import { type BuiltRecord, PCMU, random, recordingNote, rtp, streamNote } from './journal-builder.ts';
 import { inOrder, make, range } from './make.ts';
 
 const OPUS = { payloadType: 111, encoding: 'OPUS', clockRate: 48000, channels: 2, fmtp: null };
-
-interface OggOpus {
-  packets: Buffer[];
-  channels: number;
-  /** Samples at the start that belong to the encoder's delay. */
-  preSkip: number;
-}
-
-/** RFC 3533 section 6, RFC 7845 section 5: the packets of a stream that is alone in its file. */
-function readOgg(ogg: Buffer): OggOpus {
-  const packets: Buffer[] = [];
-  let open: Buffer[] = [];
-  for (let at = 0; at < ogg.length; ) {
-    assert.equal(ogg.toString('latin1', at, at + 4), 'OggS');
-    const lacing = ogg.subarray(at + 27, at + 27 + (ogg[at + 26] as number));
-    at += 27 + lacing.length;
-    for (const bytes of lacing) {
-      open.push(ogg.subarray(at, at + bytes));
-      at += bytes;
-      if (bytes === 255) continue;
-      packets.push(Buffer.concat(open));
-      open = [];
-    }
-  }
-  const [head, tags, ...sound] = packets as [Buffer, Buffer, ...Buffer[]];
-  assert.deepEqual([head.toString('latin1', 0, 8), tags.toString('latin1', 0, 8)], ['OpusHead', 'OpusTags']);
-  return { packets: sound, channels: head.readUInt8(9), preSkip: head.readUInt16LE(10) };
-}
-
-function fold(stereo: Int16Array): Int16Array {
-  return Int16Array.from({ length: stereo.length / 2 }, (_, i) =>
-    Math.trunc(((stereo[2 * i] as number) + (stereo[2 * i + 1] as number)) / 2),
-  );
-}
-
-/** What ffmpeg makes of the file, less the encoder's delay, folded. */
-function reference(ogg: Buffer): Int16Array {
-  const samples = int16(ffmpeg(ogg, '-c:a', 'libopus', '-i', 'pipe:0', '-f', 's16le'));
-  return readOgg(ogg).channels === 2 ? fold(samples) : samples;
-}
-
-function snrDb(samples: Int16Array, expected: Int16Array): number {
-  let signal = 0;
-  let noise = 1e-9;
-  for (const [i, value] of expected.entries()) {
-    signal += value ** 2;
-    noise += (value - (samples[i] ?? 0)) ** 2;
-  }
-  return 10 * Math.log10(signal / noise);
-}
 
 /** Each packet behind the one before it. */
 function inTime(packets: Buffer[], units: number): BuiltRecord[] {
@@ -71,11 +22,6 @@ function inTime(packets: Buffer[], units: number): BuiltRecord[] {
 
 const LEFT = '0.5*sin(2*PI*(150+80*t)*t)*(1+sin(5*t))/2';
 const RIGHT = '0.4*sin(2*PI*(900-40*t)*t)*(1+cos(7*t))/2';
-
-function oggOf(sound: string, frameMs: number, ...parameters: string[]): Buffer {
-  const how = ['-c:a', 'libopus', '-frame_duration', String(frameMs), ...parameters, '-f', 'ogg'];
-  return encoded(`aevalsrc='${sound}':d=7:s=48000`, ...how);
-}
 
 for (const [name, sound, frameMs, parameters] of [
   ['CELT, stereo, 20 ms', `${LEFT}|${RIGHT}`, 20, ['-b:a', '96k', '-application', 'audio']],
@@ -92,7 +38,7 @@ for (const [name, sound, frameMs, parameters] of [
     ]);
     assert.equal(rateHz, 48_000);
     assert.equal(channels[0].length, packets.length * frameMs * 48);
-    const expected = reference(ogg);
+    const expected = decodedOpus(ogg);
     assert.equal(expected.length, 7 * 48_000);
     const snr = snrDb(channels[0].subarray(preSkip), expected);
     assert.ok(snr > 60, `${snr} dB`);
@@ -133,7 +79,7 @@ test('RFC 7587 3.1.3: what discontinuous transmission leaves out is silence', { 
   const { recording, channels } = await make([recordingNote(), streamNote(0, [OPUS]), ...renumbered]);
   assert.equal(channels[0].length, packets.length * 960);
   assert.ok(channels[0].subarray(100 * 960, 150 * 960).every((sample) => sample === 0));
-  const [sound, expected] = [channels[0].subarray(preSkip), reference(ogg)];
+  const [sound, expected] = [channels[0].subarray(preSkip), decodedOpus(ogg)];
   assert.ok(snrDb(sound.subarray(0, 90 * 960), expected.subarray(0, 90 * 960)) > 60);
   assert.ok(snrDb(sound.subarray(200 * 960), expected.subarray(200 * 960)) > 40);
   assert.equal(recording.streams[0]?.packets.lost, 0);
