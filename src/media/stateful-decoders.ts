@@ -30,7 +30,7 @@ function createG722(core: FinaliserCore): StatefulDecoder {
 
 async function createOpus(core: FinaliserCore): Promise<StatefulDecoder> {
   const { OpusDecoder } = await import('opus-decoder');
-  // libopus folds stereo itself. With two channels this build of it runs out of stack when a sender changes modes.
+  // libopus folds stereo itself. With two channels this build of it traps on some sequences of frames of 40 and 60 ms.
   const opus = new OpusDecoder({ channels: 1 });
   await opus.ready;
   return new Opus(core, opus);
