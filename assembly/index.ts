@@ -17,6 +17,7 @@ import { initSha1 } from './srtp/sha1';
 import { initWork } from './srtp/work';
 
 export { finaliserDecode } from './codec/decode';
+export { g722Decode, g722Init } from './codec/g722';
 export { plcConceal, plcGood, plcInit } from './codec/plc';
 export * from './srtp/known-answers';
 export { finaliserIndex } from './timeline/index-records';

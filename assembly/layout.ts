@@ -702,3 +702,17 @@ export const PLC_HISTORY_BYTES = 4688;
 export const PLC_PERIOD_AT = PLC_HISTORY_AT + PLC_HISTORY_BYTES;
 export const PLC_PERIOD_BYTES = 1440;
 export const PLC_STATE_BYTES = PLC_PERIOD_AT + PLC_PERIOD_BYTES;
+
+// --- G.722: the state of one decoder, wherever its owner puts it ---
+
+/** Two bands, low and high: scale factors and predictors. */
+export const G722_BANDS_AT = 0;
+export const G722_BAND_BYTES = 96;
+/** 24 values of the receive QMF. */
+export const G722_QMF_AT = G722_BANDS_AT + 2 * G722_BAND_BYTES;
+export const G722_QMF_BYTES = 96;
+export const G722_TABLES_AT = G722_QMF_AT + G722_QMF_BYTES;
+export const G722_TABLES_BYTES = 288;
+export const G722_STATE_BYTES = G722_TABLES_AT + G722_TABLES_BYTES;
+/** Where the finaliser has the state of the decoder that is at work. */
+export const FINALISER_G722_AT = 2048;

@@ -25,7 +25,7 @@ function alaw(octet: number): number {
 }
 
 async function compare(encoding: 'PCMU' | 'PCMA', expand: (octet: number) => number): Promise<BenchResult> {
-  const { codec } = DECODERS[encoding] as { codec: number };
+  const codec = DECODERS[encoding] as number;
   const core = await FinaliserCore.create();
   core.openTrack(0, 8000, 8000);
   const payload = Uint8Array.from({ length: SAMPLES }, (_, i) => (i * 37) & 0xff);

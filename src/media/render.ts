@@ -26,6 +26,7 @@ import {
   ENTRY_TIMESTAMP_AT,
   FINALISER_CHANNEL_BYTES,
   FINALISER_CHANNELS_AT,
+  FINALISER_G722_AT,
   FINALISER_INDEX_AT,
   FINALISER_INDEX_RECORDS,
   FINALISER_INPUT_AT,
@@ -34,11 +35,14 @@ import {
   FINALISER_NEXT_AT,
   FINALISER_OUTPUT_AT,
   FINALISER_OUTPUT_BYTES,
+  FINALISER_SCRATCH_AT,
+  FINALISER_SCRATCH_BYTES,
   FINALISER_TAPS_AT,
   FINALISER_TAPS_BYTES,
   FINALISER_TRACK_BYTES,
   FINALISER_TRACKS,
   FINALISER_TRACKS_AT,
+  G722_STATE_BYTES,
   INTERPOLATION_MAX_PHASES,
   INTERPOLATION_TAPS,
   NOT_RTP,
@@ -63,6 +67,8 @@ declare const WebAssembly: {
 interface Exports {
   finaliserIndex(at: number, end: number, maxRecords: number): number;
   finaliserDecode(codec: number, source: number, bytes: number, channels: number, target: number): number;
+  g722Init(state: number): void;
+  g722Decode(state: number, source: number, bytes: number, target: number): void;
   finaliserClearChannels(frames: number): void;
   finaliserMix(channel: number, track: number, frames: number): void;
   finaliserMixResampled(c: number, track: number, frames: number, up: number, down: number, taps: number): void;
@@ -91,12 +97,8 @@ export const ENTRY = {
   notRtp: NOT_RTP,
 } as const;
 
-/** Codecs that can be decoded, by RFC 3551 encoding name. */
-export const DECODERS: Readonly<Record<string, { codec: number; bytesPerSample: number }>> = {
-  PCMU: { codec: CODEC_PCMU, bytesPerSample: 1 },
-  PCMA: { codec: CODEC_PCMA, bytesPerSample: 1 },
-  L16: { codec: CODEC_L16, bytesPerSample: 2 },
-};
+/** Codecs without a memory, by RFC 3551 encoding name; what `decode` takes. */
+export const DECODERS: Readonly<Record<string, number>> = { PCMU: CODEC_PCMU, PCMA: CODEC_PCMA, L16: CODEC_L16 };
 
 /** Tracks for streams; one more serves patches. */
 export const STREAM_TRACKS = FINALISER_TRACKS - 1;
@@ -188,6 +190,26 @@ export class FinaliserCore {
    */
   decode(codec: number, mediaAt: number, mediaBytes: number, channels: number, track: number, at: number): number {
     return this.#exports.finaliserDecode(codec, mediaAt, mediaBytes, channels, sampleAddress(track, at));
+  }
+
+  /** The state of a G.722 decoder that has heard nothing yet. */
+  newG722(): Uint8Array {
+    this.#exports.g722Init(FINALISER_G722_AT);
+    return this.bytes.slice(FINALISER_G722_AT, FINALISER_G722_AT + G722_STATE_BYTES);
+  }
+
+  /** As `decode`, two samples for each octet of G.722. `state` moves on. */
+  decodeG722(state: Uint8Array, mediaAt: number, mediaBytes: number, track: number, at: number): void {
+    this.bytes.set(state, FINALISER_G722_AT);
+    this.#exports.g722Decode(FINALISER_G722_AT, mediaAt, mediaBytes, sampleAddress(track, at));
+    state.set(this.bytes.subarray(FINALISER_G722_AT, FINALISER_G722_AT + G722_STATE_BYTES));
+  }
+
+  /** Copies a payload in that has been kept for later; stays until the next decoding. Gives its position. */
+  loadPayload(payload: Uint8Array): number {
+    if (payload.length > FINALISER_SCRATCH_BYTES) throw new RangeError(`a payload of ${payload.length} bytes`);
+    this.bytes.set(payload, FINALISER_SCRATCH_AT);
+    return FINALISER_SCRATCH_AT;
   }
 
   /** Samples `[from, to)` of a track's window, as a view. */

@@ -9,7 +9,8 @@ import { certifyStream, roundMs, type SourceCertificate } from './certificate.ts
 import type { NotedPause } from './notes.ts';
 import type { FileDigest } from './output-file.ts';
 import type { Scan, ScannedStream } from './scan.ts';
-import { type Timeline, unplacedRuns } from './timeline.ts';
+import { unwrap } from './source.ts';
+import { type PlacedRun, sampleAt, type Timeline, unplacedRuns } from './timeline.ts';
 
 export const MANIFEST_VERSION = 1;
 
@@ -167,16 +168,17 @@ function* streamWarnings(stream: ScannedStream, timeline: Timeline): Generator<s
   if (misfits > 0) yield `${name}: ${misfits} packets have timestamps that fit nothing, placed by number`;
   const unplaced = unplacedRuns(stream, timeline);
   if (unplaced.length > 0)
-    yield `${name}: clock rates ${unplaced.join(', ')} Hz cannot be mixed, left out of the audio`;
+    yield `${name}: sampling rates ${unplaced.join(', ')} Hz cannot be mixed, left out of the audio`;
 }
 
 function placements(timeline: Timeline): Manifest['placements'] {
-  return [...timeline.runs.values()].map(({ stream, source, run, originSample, alignedBy }) => ({
-    stream: stream.noted.index,
-    epoch: source.epoch,
-    fromMs: roundMs(((originSample + run.minTs - run.originTs) * 1000) / run.rateHz),
-    toMs: roundMs(((originSample + run.endTs - run.originTs) * 1000) / run.rateHz),
-    alignedBy,
+  const atMs = (p: PlacedRun, ts: number) => roundMs((sampleAt(p, ts) * 1000) / p.run.soundRateHz);
+  return [...timeline.runs.values()].map((p) => ({
+    stream: p.stream.noted.index,
+    epoch: p.source.epoch,
+    fromMs: atMs(p, p.run.minTs),
+    toMs: atMs(p, p.run.endTs),
+    alignedBy: p.alignedBy,
   }));
 }
 
@@ -186,15 +188,19 @@ function telephoneEvents(scan: Scan, timeline: Timeline): Manifest['telephoneEve
     const run = source?.runOf(event.extSeq) ?? null;
     const placed = run && timeline.runs.get(run);
     const rateHz = run?.rateHz ?? 8000;
-    const atSample = placed ? placed.originSample + ((event.timestamp - placed.run.originTs) | 0) : null;
     return {
       stream: event.stream,
-      atMs: atSample === null ? null : roundMs((atSample * 1000) / rateHz),
+      atMs: placed ? eventAtMs(placed, event.timestamp) : null,
       event: event.event,
       durationMs: roundMs((event.durationRtpUnits * 1000) / rateHz),
       volume: event.volume,
     };
   });
+}
+
+function eventAtMs(placed: PlacedRun, timestamp: number): number {
+  const sample = sampleAt(placed, unwrap(placed.run.originTs, timestamp));
+  return roundMs((sample * 1000) / placed.run.soundRateHz);
 }
 
 /** The manifest as it stands in the file: its last member is the digest of all before it. */

@@ -1,9 +1,12 @@
 /**
  * Second reading of a packet file: decodes every audible packet into its track at its place and writes the two channels
  * out as the window moves on. A packet that comes after its place has been written is added to the file afterwards.
+ *
+ * Packets of a codec that carries state from one to the next wait until it is their turn.
  */
 
 import { KIND_NOTE, KIND_RTP } from '../journal/format.ts';
+import { type Encoding, isStateful, soundRateHz, soundSamples } from '../media/codecs.ts';
 import {
   DECODERS,
   ENTRY,
@@ -14,13 +17,16 @@ import {
   STREAM_TRACKS,
   TRACK_SAMPLES,
 } from '../media/render.ts';
+import type { StatefulDecoder } from '../media/stateful-decoders.ts';
+import { Decoders } from './decoders.ts';
 import { emptyNotes, readNote, undescribedStream } from './notes.ts';
 import type { OutputFile } from './output-file.ts';
 import { payloadText } from './packet-file.ts';
-import { type Scan, type ScannedStream, samplesOf } from './scan.ts';
+import { PacketOrder } from './packet-order.ts';
+import type { Scan, ScannedStream } from './scan.ts';
 import { SeqSet } from './seq-set.ts';
-import { unwrap } from './source.ts';
-import type { PlacedRun, Timeline } from './timeline.ts';
+import { type Source, unwrap } from './source.ts';
+import { type PlacedRun, sampleAt, type Timeline } from './timeline.ts';
 
 const BYTES_PER_FRAME = 4;
 
@@ -37,11 +43,15 @@ interface Track {
 interface Placement {
   track: string;
   placed: PlacedRun;
-  codec: number;
-  channels: number;
+  extSeq: number;
+  type: Encoding;
   mediaAt: number;
   mediaBytes: number;
-  /** In samples of the run's rate. */
+  /** The payload, once it has had to wait. */
+  kept: Uint8Array | null;
+  /** Of a codec that has a memory, when it is this packet's turn. */
+  decoder: StatefulDecoder | null;
+  /** In samples of the run's sound. */
   at: number;
   samples: number;
 }
@@ -56,7 +66,9 @@ export class Mixdown {
   readonly #windowSec: number;
   readonly #notes = emptyNotes();
   readonly #streams = new Map<number, ScannedStream>();
-  readonly #seen = new Map<string, SeqSet>();
+  readonly #seen = new Map<Source, SeqSet>();
+  readonly #orders = new Map<Source, PacketOrder<Placement>>();
+  readonly #decoders: Decoders;
   readonly #cursors = new Map<PlacedRun, { ts: number; endSample: number; extSeq: number }>();
   readonly #tracks = new Map<string, Track>();
   readonly #endSec = new Map<string, number>();
@@ -66,14 +78,16 @@ export class Mixdown {
 
   constructor(core: FinaliserCore, scan: Scan, timeline: Timeline, file: OutputFile) {
     this.#core = core;
+    this.#decoders = new Decoders(core);
     this.#timeline = timeline;
     this.#file = file;
     this.#headerBytes = file.bytes;
     this.#windowSec = Math.floor(TRACK_SAMPLES / timeline.rateHz);
     for (const stream of scan.streams) this.#streams.set(stream.noted.index, stream);
-    for (const { stream, run, originSample } of timeline.runs.values()) {
-      const key = trackKey(stream.noted.index, run.rateHz);
-      const endSec = (originSample + run.endTs - run.originTs) / run.rateHz;
+    for (const placed of timeline.runs.values()) {
+      const { soundRateHz: rateHz, endTs } = placed.run;
+      const key = trackKey(placed.stream.noted.index, rateHz);
+      const endSec = sampleAt(placed, endTs) / rateHz;
       this.#endSec.set(key, Math.max(endSec, this.#endSec.get(key) ?? 0));
     }
   }
@@ -85,14 +99,70 @@ export class Mixdown {
     if (this.#core.words[word + ENTRY.kind] === KIND_NOTE) readNote(this.#notes, payloadText(this.#core, word));
     const placement = this.#locate(word);
     if (!placement) return null;
-    const endSec = (placement.at + placement.samples) / placement.placed.run.rateHz;
-    if (endSec > this.#windowStartSec + this.#windowSec) return this.#advanceAndPlace(placement, endSec);
-    return this.#place(placement);
+    return isStateful(placement.type.encoding) ? this.#takeInOrder(placement) : this.#take(placement);
   }
 
   /** Writes what is left. */
   async finish(): Promise<void> {
+    for (const order of this.#orders.values()) await this.#takeReady(order, order.take(true), true);
+    this.#decoders.free();
     while (this.#writtenFrames < this.#timeline.frames) await this.#advance();
+  }
+
+  #take(p: Placement): Promise<void> | null {
+    const endSec = (p.at + p.samples) / p.placed.run.soundRateHz;
+    if (endSec > this.#windowStartSec + this.#windowSec) return this.#advanceAndPlace(p, endSec);
+    return this.#place(p);
+  }
+
+  #takeInOrder(p: Placement): Promise<void> | null {
+    const order = this.#orderOf(p.placed);
+    // Heard alone, for the decoder is past it.
+    if (order.isLate(p.extSeq)) return this.#takeWith(p, p);
+    order.add(p.extSeq, p);
+    const ready = order.take();
+    if (ready !== p) p.kept = this.#core.bytes.slice(p.mediaAt, p.mediaAt + p.mediaBytes);
+    return this.#takeReady(order, ready, false);
+  }
+
+  #orderOf({ source, run }: PlacedRun): PacketOrder<Placement> {
+    let order = this.#orders.get(source);
+    if (!order) {
+      const seen = this.#seen.get(source) as SeqSet;
+      const first = run === source.runs[0] ? source.minSeq : run.fromSeq;
+      order = new PacketOrder(first, (extSeq) => source.received.has(extSeq) && !seen.has(extSeq));
+      this.#orders.set(source, order);
+    }
+    return order;
+  }
+
+  #takeReady(order: PacketOrder<Placement>, first: Placement | undefined, isAtEnd: boolean): Promise<void> | null {
+    for (let p = first; p; p = order.take(isAtEnd)) {
+      const wait = this.#takeWith(p, p.placed.run);
+      if (wait) return wait.then(() => this.#takeReady(order, order.take(isAtEnd), isAtEnd) ?? undefined);
+    }
+    return null;
+  }
+
+  /** Takes a packet with the decoder that belongs to `owner`. */
+  #takeWith(p: Placement, owner: object): Promise<void> | null {
+    const decoder = this.#decoders.of(owner, p.type.encoding);
+    if (decoder instanceof Promise) {
+      return decoder.then((made) => {
+        p.decoder = made;
+        return this.#take(p) ?? undefined;
+      });
+    }
+    p.decoder = decoder;
+    return this.#take(p);
+  }
+
+  #decode(p: Placement, track: number, at: number): void {
+    const { type, mediaBytes } = p;
+    if (p.decoder) {
+      const mediaAt = p.kept ? this.#core.loadPayload(p.kept) : p.mediaAt;
+      p.decoder.decode(mediaAt, mediaBytes, track, at);
+    } else this.#core.decode(DECODERS[type.encoding] as number, p.mediaAt, mediaBytes, type.channels, track, at);
   }
 
   #locate(word: number): Placement | null {
@@ -105,33 +175,32 @@ export class Mixdown {
     const epoch = words[word + ENTRY.epoch] as number;
     const extSeq = words[word + ENTRY.extSeq] as number;
     const source = stream.sources.get(epoch);
-    if (!source || source.paused.has(extSeq) || !this.#isFirst(index, epoch, extSeq)) return null;
+    if (!source || source.paused.has(extSeq) || !this.#isFirst(source, extSeq)) return null;
     // As described at this point of the call, not at its end: a number may have changed its meaning.
     const type = (this.#notes.streams.get(index) ?? undescribedStream(index)).payloadTypes.get(number);
     const mediaBytes = words[word + ENTRY.mediaBytes] as number;
-    const samples = type ? samplesOf(type, mediaBytes) : 0;
+    const mediaAt = words[word + ENTRY.mediaAt] as number;
+    const samples = type ? soundSamples(type, this.#core.bytes, mediaAt, mediaBytes) : 0;
     const run = source.runOf(extSeq);
     const placed = run && this.#timeline.runs.get(run);
     if (!type || samples === 0 || !placed) return null;
     const at = this.#position(placed, extSeq, words[word + ENTRY.timestamp] as number, samples);
-    if (at === null || type.clockRate !== placed.run.rateHz) {
+    const { rateHz, soundRateHz: soundHz } = placed.run;
+    if (at === null || type.clockRate !== rateHz || soundRateHz(type) !== soundHz) {
       this.unplacedPackets++;
       return null;
     }
-    const { codec } = DECODERS[type.encoding] as { codec: number };
-    const mediaAt = words[word + ENTRY.mediaAt] as number;
-    const track = trackKey(index, placed.run.rateHz);
-    return { track, placed, codec, channels: type.channels, mediaAt, mediaBytes, at, samples };
+    const payload = { type, mediaAt, mediaBytes, kept: null, decoder: null };
+    return { track: trackKey(index, soundHz), placed, extSeq, ...payload, at, samples };
   }
 
-  #isFirst(index: number, epoch: number, extSeq: number): boolean {
-    const key = `${index}/${epoch}`;
-    const seen = this.#seen.get(key) ?? new SeqSet();
-    this.#seen.set(key, seen);
+  #isFirst(source: Source, extSeq: number): boolean {
+    const seen = this.#seen.get(source) ?? new SeqSet();
+    this.#seen.set(source, seen);
     return seen.add(extSeq);
   }
 
-  /** Sample of the run's rate at which the packet begins, or null if it has no place in the file. */
+  /** Sample of the run's sound at which the packet begins, or null if it has no place in the file. */
   #position(placed: PlacedRun, extSeq: number, timestamp: number, samples: number): number | null {
     const { run, source, originSample } = placed;
     let cursor = this.#cursors.get(placed);
@@ -142,20 +211,20 @@ export class Mixdown {
     if (source.misfits.size > 0 && source.misfits.has(extSeq)) {
       // Its timestamp fits nothing: it goes where its number says, as if all packets had its length.
       const at = cursor.endSample + (extSeq - cursor.extSeq - 1) * samples;
-      return at < 0 || at + samples > (this.#timeline.frames * run.rateHz) / this.#timeline.rateHz ? null : at;
+      return at < 0 || at + samples > (this.#timeline.frames * run.soundRateHz) / this.#timeline.rateHz ? null : at;
     }
     const ts = unwrap(cursor.ts, timestamp);
-    if (ts < run.minTs || ts + samples > run.endTs) return null;
-    const at = originSample + ts - run.originTs;
+    if (ts < run.minTs || ts + (samples * run.rateHz) / run.soundRateHz > run.endTs) return null;
+    const at = sampleAt(placed, ts);
     if (extSeq > cursor.extSeq) Object.assign(cursor, { ts, endSample: at + samples, extSeq });
     return at;
   }
 
   #place(p: Placement): Promise<void> | null {
-    const startSample = this.#windowStartSec * p.placed.run.rateHz;
+    const startSample = this.#windowStartSec * p.placed.run.soundRateHz;
     const track = this.#track(p);
     if (p.at < startSample || !track) return this.#patch(p, track);
-    this.#core.decode(p.codec, p.mediaAt, p.mediaBytes, p.channels, track.number, p.at - startSample);
+    this.#decode(p, track.number, p.at - startSample);
     return null;
   }
 
@@ -164,7 +233,7 @@ export class Mixdown {
     if (track) return track;
     const number = this.#freeTracks.pop();
     if (number === undefined) return null;
-    const { rateHz } = p.placed.run;
+    const { soundRateHz: rateHz } = p.placed.run;
     const endSec = this.#endSec.get(p.track) as number;
     track = { number, channel: p.placed.stream.noted.channel, rateHz, endSec };
     this.#core.openTrack(number, rateHz, this.#timeline.rateHz);
@@ -207,13 +276,13 @@ export class Mixdown {
   async #patch(p: Placement, track: Track | null): Promise<void> {
     const core = this.#core;
     const { rateHz } = this.#timeline;
-    const runRateHz = p.placed.run.rateHz;
+    const runRateHz = p.placed.run.soundRateHz;
     // From a whole second on, so that the track's grid and the file's coincide; with room for the interpolation.
     const startSec = Math.floor(Math.max(0, p.at - INTERPOLATION_REACH_SAMPLES) / runRateHz);
     const endSec = Math.ceil((p.at + p.samples + INTERPOLATION_REACH_SAMPLES) / runRateHz);
     const offset = p.at - startSec * runRateHz;
     core.openTrack(PATCH_TRACK, runRateHz, rateHz);
-    core.decode(p.codec, p.mediaAt, p.mediaBytes, p.channels, PATCH_TRACK, offset);
+    this.#decode(p, PATCH_TRACK, offset);
     for (let sec = startSec; sec < endSec; sec++) {
       const frames = Math.min(rateHz, this.#timeline.frames - sec * rateHz);
       if (frames <= 0) break;

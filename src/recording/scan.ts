@@ -4,16 +4,10 @@
  */
 
 import { KIND_DROPPED, KIND_DUPLICATE, KIND_NOTE, KIND_PAUSED, KIND_RTCP, KIND_RTP } from '../journal/format.ts';
-import { DECODERS, ENTRY, type FinaliserCore } from '../media/render.ts';
+import { isDecodable, soundRateHz, soundSamples } from '../media/codecs.ts';
+import { ENTRY, type FinaliserCore } from '../media/render.ts';
 import { addDrops, type Degraded } from './degraded.ts';
-import {
-  emptyNotes,
-  type NotedPayloadType,
-  type NotedStream,
-  type RecordingNotes,
-  readNote,
-  undescribedStream,
-} from './notes.ts';
+import { emptyNotes, type NotedStream, type RecordingNotes, readNote, undescribedStream } from './notes.ts';
 import { type PacketFileReport, payloadText, readRecords } from './packet-file.ts';
 import { Source } from './source.ts';
 import { TelephoneEvents } from './telephone-events.ts';
@@ -47,6 +41,8 @@ export interface Scan {
 
 /** Audio payloads that are neither decoded nor missed. */
 const SILENT = new Set(['CN', 'TELEPHONE-EVENT']);
+/** Those of the run. */
+const NO_RATES = { rateHz: 0, soundRateHz: 0 };
 const NTP_UNITS = 2 ** 32;
 
 class Scanner {
@@ -125,23 +121,27 @@ class Scanner {
     const type = stream.noted.payloadTypes.get(number);
     const encoding = type?.encoding ?? `PT${number}`;
     const isSilent = SILENT.has(encoding);
-    const samples = type ? samplesOf(type, words[word + ENTRY.mediaBytes] as number) : 0;
+    const mediaAt = words[word + ENTRY.mediaAt] as number;
+    const mediaBytes = words[word + ENTRY.mediaBytes] as number;
+    const samples = type ? soundSamples(type, this.#core.bytes, mediaAt, mediaBytes) : 0;
+    const rates = type && !isSilent ? { rateHz: type.clockRate, soundRateHz: soundRateHz(type) } : NO_RATES;
+    const rtpUnits = type ? (samples * type.clockRate) / soundRateHz(type) : 0;
     const extSeq = words[word + ENTRY.extSeq] as number;
     const timestamp = words[word + ENTRY.timestamp] as number;
     const isNew = source.packet(
       {
-        ...{ extSeq, timestamp, arrivalUs, samples, audible: samples > 0 },
-        ...{ rateHz: isSilent ? 0 : (type?.clockRate ?? 0), timed: encoding !== 'TELEPHONE-EVENT' },
+        ...{ extSeq, timestamp, arrivalUs, rtpUnits, audible: samples > 0 },
+        ...{ ...rates, timed: encoding !== 'TELEPHONE-EVENT' },
       },
       stream.held,
     );
     if (!isNew) return;
     if (!isSilent) {
       stream.encodings.set(encoding, (stream.encodings.get(encoding) ?? 0) + 1);
-      if (!(encoding in DECODERS)) stream.undecodablePackets++;
+      // An empty payload says nothing, an Opus packet that is none would have.
+      if (!type || !isDecodable(type) || (samples === 0 && mediaBytes > 0)) stream.undecodablePackets++;
     } else if (encoding === 'TELEPHONE-EVENT') {
-      const at = words[word + ENTRY.mediaAt] as number;
-      const payload = this.#core.bytes.subarray(at, at + (words[word + ENTRY.mediaBytes] as number));
+      const payload = this.#core.bytes.subarray(mediaAt, mediaAt + mediaBytes);
       this.events.packet(stream.noted.index, source.epoch, extSeq, timestamp, payload);
     }
   }
@@ -190,12 +190,6 @@ class Scanner {
     if (source) source.drops.push({ afterSeq: source.maxSeq, packets });
     else stream.droppedBefore += packets;
   }
-}
-
-/** Samples per channel that a payload decodes to; 0 if it cannot be decoded. */
-export function samplesOf(type: NotedPayloadType, mediaBytes: number): number {
-  const decoder = DECODERS[type.encoding];
-  return decoder ? Math.floor(Math.floor(mediaBytes / decoder.bytesPerSample) / type.channels) : 0;
 }
 
 /** Reads the packet file at `path`. Rejects with the system's error if it cannot be read. */

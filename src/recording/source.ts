@@ -29,7 +29,10 @@ const SENDER_REPORT_FIT_US = 5_000_000;
 /** Part of a source within which RTP time is continuous. Timestamps are unwrapped: they may exceed 32 bits. */
 export interface Run {
   fromSeq: number;
+  /** Of RTP time. */
   rateHz: number;
+  /** Of what its packets decode to. */
+  soundRateHz: number;
   firstArrivalUs: number;
   originTs: number;
   highestTs: number;
@@ -54,8 +57,10 @@ export interface TimedPacket {
   arrivalUs: number;
   /** Clock rate of the payload type; 0: whatever the run has (comfort noise, events). */
   rateHz: number;
-  /** What it decodes to; 0 if it is not audible. */
-  samples: number;
+  /** Sampling rate of what it decodes to; 0 as above. */
+  soundRateHz: number;
+  /** How long what it decodes to lasts in RTP time; 0 if it is not audible. */
+  rtpUnits: number;
   audible: boolean;
   /** Its timestamp moves with the clock: not so in an event, which keeps the time at which it began. */
   timed: boolean;
@@ -69,6 +74,10 @@ interface Candidate {
 /** Distance in 32 bits, unwrapped against a reference near to it. */
 export function unwrap(referenceTs: number, timestamp: number): number {
   return referenceTs + ((timestamp - referenceTs) | 0);
+}
+
+function isOfRate(run: Run, p: TimedPacket): boolean {
+  return p.rateHz === 0 || (p.rateHz === run.rateHz && p.soundRateHz === run.soundRateHz);
 }
 
 export class Source {
@@ -169,7 +178,7 @@ export class Source {
 
   #place(p: TimedPacket, isNewest: boolean): void {
     const run = this.runs.at(-1);
-    if (!run || (isNewest && p.rateHz !== 0 && p.rateHz !== run.rateHz)) {
+    if (!run || (isNewest && !this.#goesOn(run, p))) {
       this.#cancel();
       this.#begin(p);
       return;
@@ -183,6 +192,12 @@ export class Source {
     if (this.#candidate) this.#pursue(this.#candidate, run, p, fit.kind);
     else if (fit.kind === 'fits') this.#take(run, p, fit.ts, true);
     else this.#candidate = { kind: fit.kind, packets: [p] };
+  }
+
+  /** A change of rate needs another run. Before anything has been heard, it only shows which rate it is. */
+  #goesOn(run: Run, p: TimedPacket): boolean {
+    if (p.rateHz !== 0 && p.rateHz === run.rateHz && !run.audible) run.soundRateHz = p.soundRateHz;
+    return isOfRate(run, p);
   }
 
   /** How a packet's RTP time relates to its arrival. */
@@ -239,14 +254,15 @@ export class Source {
   #reordered(p: TimedPacket): void {
     const run = this.runOf(p.extSeq);
     const ts = run ? unwrap(run.highestTs, p.timestamp) : 0;
-    const isWithin = run && ts >= run.minTs && ts + p.samples <= run.endTs;
-    if (!isWithin || (p.rateHz !== 0 && p.rateHz !== run.rateHz)) this.misfits.add(p.extSeq);
+    const isWithin = run && ts >= run.minTs && ts + p.rtpUnits <= run.endTs;
+    if (!isWithin || !isOfRate(run, p)) this.misfits.add(p.extSeq);
   }
 
   #begin(p: TimedPacket): void {
     const run: Run = {
       fromSeq: p.extSeq,
       rateHz: p.rateHz || this.runs.at(-1)?.rateHz || 8000,
+      soundRateHz: p.soundRateHz || this.runs.at(-1)?.soundRateHz || 8000,
       firstArrivalUs: p.arrivalUs,
       originTs: p.timestamp,
       highestTs: p.timestamp,
@@ -272,13 +288,13 @@ export class Source {
       run.baseFromUs = p.arrivalUs;
     } else if (transitUs < run.baseUs) run.baseUs = transitUs;
     if (isNewest) run.highestTs = ts;
-    run.mediaUs += (p.samples * 1e6) / run.rateHz;
+    run.mediaUs += (p.rtpUnits * 1e6) / run.rateHz;
     if (p.audible) {
       // Only what is heard has an extent: events carry the time at which they began.
       if (!run.audible) run.minTs = run.endTs = ts;
       run.audible = true;
       if (ts < run.minTs) run.minTs = ts;
-      if (ts + p.samples > run.endTs) run.endTs = ts + p.samples;
+      if (ts + p.rtpUnits > run.endTs) run.endTs = ts + p.rtpUnits;
     }
   }
 }

@@ -25,7 +25,7 @@ export interface PlacedRun {
   run: Run;
   /** Time of the run's origin timestamp. */
   originUs: number;
-  /** The same in samples of the run's rate. */
+  /** The same in samples of the run's sound. */
   originSample: number;
   alignedBy: 'arrival' | 'sender-report';
 }
@@ -41,23 +41,28 @@ export interface Timeline {
 }
 
 function isMixable(run: Run): boolean {
-  return run.audible && Number.isInteger(run.rateHz) && run.rateHz >= MIN_RATE_HZ && run.rateHz <= MAX_RATE_HZ;
+  const { audible, soundRateHz } = run;
+  return audible && Number.isInteger(soundRateHz) && soundRateHz >= MIN_RATE_HZ && soundRateHz <= MAX_RATE_HZ;
+}
+
+/** Place of an RTP time of a run in samples of its sound, from the start of the file on. */
+export function sampleAt({ run, originSample }: PlacedRun, ts: number): number {
+  return originSample + ((ts - run.originTs) * run.soundRateHz) / run.rateHz;
 }
 
 /** Places every audible run. */
 export function layOut(scanned: Scan): Timeline {
   const warnings: string[] = [];
   const audible = collectRuns(scanned);
-  const rateHz = audible.reduce((most, p) => Math.max(most, p.run.rateHz), 0) || SILENT_RATE_HZ;
-  const placed = audible.filter((p) => mixingRatio(p.run.rateHz, rateHz) !== null);
+  const rateHz = audible.reduce((most, p) => Math.max(most, p.run.soundRateHz), 0) || SILENT_RATE_HZ;
+  const placed = audible.filter((p) => mixingRatio(p.run.soundRateHz, rateHz) !== null);
   anchor(placed, warnings);
   const startUs = placed.reduce((least, p) => Math.min(least, atUs(p, p.run.minTs)), Infinity);
   let frames = 0;
   for (const p of placed) {
     p.originUs -= startUs;
-    p.originSample = Math.round((p.originUs * p.run.rateHz) / 1e6);
-    const endSample = p.originSample + p.run.endTs - p.run.originTs;
-    frames = Math.max(frames, Math.ceil((endSample * rateHz) / p.run.rateHz));
+    p.originSample = Math.round((p.originUs * p.run.soundRateHz) / 1e6);
+    frames = Math.max(frames, Math.ceil((sampleAt(p, p.run.endTs) * rateHz) / p.run.soundRateHz));
   }
   const runs = new Map(placed.map((p) => [p.run, p]));
   return { rateHz, frames, runs, warnings, startUs: placed.length > 0 ? startUs : scanned.report.firstUs };
@@ -119,11 +124,11 @@ function joinSeam(previous: PlacedRun, p: PlacedRun): void {
   if (Math.abs(gapUs) <= SEAM_US) p.originUs -= gapUs;
 }
 
-/** Clock rates of a stream's audible runs that have no place on the timeline. */
+/** Sampling rates of a stream's audible runs that have no place on the timeline. */
 export function unplacedRuns(stream: ScannedStream, timeline: Timeline): number[] {
   const rates = new Set<number>();
   for (const source of stream.sources.values()) {
-    for (const run of source.runs) if (run.audible && !timeline.runs.has(run)) rates.add(run.rateHz);
+    for (const run of source.runs) if (run.audible && !timeline.runs.has(run)) rates.add(run.soundRateHz);
   }
   return [...rates];
 }

@@ -2,6 +2,7 @@
  * One recording session: the SIP dialog through which a recording client offers streams and metadata (RFC 7866).
  * Answers offers, keeps the recording's streams in step with the m-lines, and applies metadata in order.
  */
+import { isDecodable } from '../media/codecs.ts';
 import { LaneFull, NoPortLeft } from '../media/index.ts';
 import {
   acceptCrypto,
@@ -12,7 +13,6 @@ import {
   chooseCrypto,
   formatCrypto,
   type MediaDescription,
-  type PayloadType,
   parseSdp,
   type Sdp,
   staticPayloadType,
@@ -56,14 +56,11 @@ interface RecordedLine {
   isAgreed: boolean;
 }
 
-const DECODABLE = new Set(['PCMU', 'PCMA', 'L16']);
 /** PCMU and PCMA (RFC 3551 table 4). */
 const OFFERED_PAYLOAD_TYPES = [0, 8];
 const MAX_OFFERED_STREAMS = 4;
 /** Of a Warning header. */
 const MAX_WARNING_CHARACTERS = 300;
-
-const isDecodable = (type: PayloadType): boolean => DECODABLE.has(type.encoding);
 
 export class NothingToRecord extends Error {
   override readonly name = 'NothingToRecord';

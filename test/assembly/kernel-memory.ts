@@ -12,6 +12,8 @@ export interface Kernels {
   hmacSha1x4(...statesMessagesBlocksTags: number[]): void;
   ghashKey(h: number, tables: number): void;
   ghashTo(tables: number, blocks: number, count: number, to: number): void;
+  g722Init(state: number): void;
+  g722Decode(state: number, source: number, bytes: number, target: number): void;
   plcInit(state: number, sampleRate: number): void;
   plcGood(state: number, pcm: number, samples: number): void;
   plcConceal(state: number, out: number, samples: number): void;

@@ -66,6 +66,7 @@ const LANE: Region[] = [
 
 const FINALISER: Region[] = [
   { name: 'NEXT', at: layout.FINALISER_NEXT_AT, bytes: 4 },
+  { name: 'G722', at: layout.FINALISER_G722_AT, bytes: layout.G722_STATE_BYTES },
   { name: 'INDEX', at: layout.FINALISER_INDEX_AT, bytes: layout.FINALISER_INDEX_RECORDS * layout.ENTRY_BYTES },
   { name: 'SCRATCH', at: layout.FINALISER_SCRATCH_AT, bytes: layout.FINALISER_SCRATCH_BYTES },
   { name: 'CHANNELS', at: layout.FINALISER_CHANNELS_AT, bytes: 2 * layout.FINALISER_CHANNEL_BYTES },

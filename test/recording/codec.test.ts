@@ -11,7 +11,7 @@ const hasFfmpeg = spawnSync('ffmpeg', ['-version']).status === 0;
 
 /** Decodes with samples of a known value around, and checks that they stay. */
 function decode(encoding: string, payload: Uint8Array, channels = 1): Int16Array {
-  const { codec } = DECODERS[encoding] as { codec: number };
+  const codec = DECODERS[encoding] as number;
   const { at } = core.load(payload);
   core.samples(0, 0, payload.length + 64).fill(0x5a5a);
   const samples = core.decode(codec, at, payload.length, channels, 0, 16);

@@ -1,11 +1,10 @@
 /** From a packet file to a recording: certificates against a ledger, audio against ffmpeg. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import { after, test } from 'node:test';
-import { type Finalised, finalise, type Manifest, readManifest } from '../../src/recording/index.ts';
+import { test } from 'node:test';
+import { type Finalised, finalise } from '../../src/recording/index.ts';
 import {
   type BuiltRecord,
   buildBlock,
@@ -28,37 +27,7 @@ import {
   streamNote,
   WALL_AT_ZERO_US,
 } from './journal-builder.ts';
-
-const root = mkdtempSync(path.join(tmpdir(), 'doubletrack-finalise-'));
-after(() => rmSync(root, { recursive: true }));
-let folders = 0;
-
-interface Made {
-  recording: Finalised;
-  manifest: Manifest;
-  channels: [Int16Array, Int16Array];
-  rateHz: number;
-  dir: string;
-}
-
-async function make(records: BuiltRecord[] | Buffer): Promise<Made> {
-  const dir = path.join(root, String(folders++));
-  const file = `${dir}.packets`;
-  writeFileSync(file, Buffer.isBuffer(records) ? records : packetFile(records));
-  const recording = await finalise(file, dir);
-  const wav = readFileSync(path.join(dir, 'audio.wav'));
-  assert.equal(wav.toString('latin1', 0, 4), 'RIFF');
-  assert.equal(wav.readUInt32LE(4), wav.length - 8);
-  assert.equal(wav.readUInt32LE(40), wav.length - 44);
-  const frames = (wav.length - 44) / 4;
-  const channel = (c: number) => Int16Array.from({ length: frames }, (_, i) => wav.readInt16LE(44 + i * 4 + c * 2));
-  const manifest = await readManifest(dir);
-  assert.equal(manifest.audio.frames, frames);
-  for (const { packets: p } of recording.streams) {
-    assert.equal(p.expected, p.received + p.lost + p.dropped + p.paused);
-  }
-  return { recording, manifest, channels: [channel(0), channel(1)], rateHz: wav.readUInt32LE(24), dir };
-}
+import { inOrder, make, range } from './make.ts';
 
 /** Mu-law octets that decode to a value that names the packet. */
 function voice(seq: number, length = 160): Buffer {
@@ -94,14 +63,6 @@ function packet(
   const { stream = 0, delayMs = 0, epoch = 0, ssrc = 0x1000 + stream, startMs = 1000 } = o;
   const arrivalUs = (startMs + n * 20 + delayMs) * 1000;
   return rtp({ stream, seq: n, timestamp: 777 + n * 160, ssrc, epoch, payload: voice(n), arrivalUs });
-}
-
-function range(from: number, to: number): number[] {
-  return Array.from({ length: to - from + 1 }, (_, i) => from + i);
-}
-
-function inOrder(records: BuiltRecord[]): BuiltRecord[] {
-  return records.sort((a, b) => (a.arrivalUs ?? 0) - (b.arrivalUs ?? 0));
 }
 
 test('two legs: each on its channel, the later one begins where it arrived', async () => {
@@ -485,21 +446,21 @@ test('packets without any description are recorded by their static payload types
 });
 
 test('a codec that cannot be decoded: no audio, a capture, a warning; the counts are the same', async () => {
-  const opus = { payloadType: 111, encoding: 'OPUS', clockRate: 48000, channels: 2, fmtp: null };
+  const g729 = { payloadType: 18, encoding: 'G729', clockRate: 8000, channels: 1, fmtp: null };
   const packets = range(0, 49).map((n) =>
     rtp({
       seq: n,
-      timestamp: n * 960,
+      timestamp: n * 160,
       ssrc: 5,
-      payloadType: 111,
-      payload: Buffer.alloc(60 + (n % 7), n),
+      payloadType: 18,
+      payload: Buffer.alloc(20 + (n % 7), n),
       arrivalUs: 1_000_000 + n * 20_000,
     }),
   );
-  const { recording, dir, manifest } = await make([recordingNote(), streamNote(0, [opus]), ...packets, END]);
-  assert.equal(recording.streams[0]?.codec, 'OPUS');
+  const { recording, dir, manifest } = await make([recordingNote(), streamNote(0, [g729]), ...packets, END]);
+  assert.equal(recording.streams[0]?.codec, 'G729');
   assert.equal(recording.streams[0]?.packets.received, 50);
-  assert.match(recording.warnings.join(), /50 packets cannot be decoded \(OPUS\)/);
+  assert.match(recording.warnings.join(), /50 packets cannot be decoded \(G729\)/);
   assert.ok(manifest.files['stream-0.pcap']);
   const pcap = readFileSync(path.join(dir, 'stream-0.pcap'));
   let at = 24;
