@@ -565,9 +565,12 @@ export const PLAYER_NOISE_AT = PLAYER_DELAYS_AT + DELAY_BINS * 4;
 export const PLAYER_NOISE_BYTES = 512;
 export const PLAYER_PLC_AT = PLAYER_NOISE_AT + PLAYER_NOISE_BYTES;
 export const PLAYER_PLC_BYTES = 6400;
+/** State of a decoder that has one. */
+export const PLAYER_DECODER_AT = PLAYER_PLC_AT + PLAYER_PLC_BYTES;
+export const PLAYER_DECODER_BYTES = 1024;
 /** Room for the longest payload of every codec (120 ms of Opus) behind a frame and what time scaling looks at. */
 export const PCM_SAMPLES = 8192;
-export const PLAYER_PCM_AT = PLAYER_PLC_AT + PLAYER_PLC_BYTES;
+export const PLAYER_PCM_AT = PLAYER_DECODER_AT + PLAYER_DECODER_BYTES;
 export const PLAYER_SLOTS = 64;
 export const PLAYER_SLOT_BYTES = 2048;
 export const PLAYER_SLOTS_AT = PLAYER_PCM_AT + PCM_SAMPLES * 2;
@@ -639,6 +642,7 @@ export const STATUS_PROTECTED = 10;
 export const CODEC_PCMU = 1;
 export const CODEC_PCMA = 2;
 export const CODEC_L16 = 3;
+export const CODEC_G722 = 4;
 /** Live only, so far: comfort noise (RFC 3389), and what is decoded outside of the core. */
 export const CODEC_COMFORT_NOISE = 5;
 export const CODEC_EXTERNAL = 6;

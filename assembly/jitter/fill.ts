@@ -176,7 +176,7 @@ function take(player: usize, packet: usize): bool {
     return false;
   }
   if (codec != CODEC_COMFORT_NOISE) {
-    accept(player, packet, decodePayload(codec, packet + PACKET_PAYLOAD_AT, bytes, pcmEnd(player)));
+    accept(player, packet, decodePayload(player, codec, packet + PACKET_PAYLOAD_AT, bytes, pcmEnd(player)));
     return true;
   }
   noiseUpdate(player + PLAYER_NOISE_AT, packet + PACKET_PAYLOAD_AT, bytes);

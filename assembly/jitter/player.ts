@@ -1,10 +1,12 @@
 /** A player: the jitter buffer of one stream that somebody listens to. Opened over a stream, closed with nothing left behind. */
 
+import { g722Init } from '../codec/g722';
 import { plcInit } from '../codec/plc';
 import {
   FRAME_SILENCE,
   FRAMES_PER_SECOND,
   PLAYER_BYTES,
+  PLAYER_DECODER_AT,
   PLAYER_FILLER_AT,
   PLAYER_FRAME_SAMPLES_AT,
   PLAYER_GROUP_AT,
@@ -57,6 +59,7 @@ export function openPlayer(
   store<u32>(player, FRAME_SILENCE, PLAYER_FILLER_AT);
   clearPackets(player);
   initDelay(player);
+  g722Init(player + PLAYER_DECODER_AT);
   plcInit(player + PLAYER_PLC_AT, sampleRate);
   noiseInit(player + PLAYER_NOISE_AT);
   store<u32>(streamAt(stream), number + 1, STREAM_PLAYER_AT);

@@ -107,6 +107,8 @@ export function playerCodec(encoding: string, clockRate: number, channels: numbe
     return { codec: layout.CODEC_L16, sampleRate: clockRate, samplesPerUnit: 1 };
   }
   if (clockRate !== 8000) return null;
+  // Its clock runs at 8 kHz although it is sampled at 16 (RFC 3551 section 4.5.2).
+  if (name === 'G722') return { codec: layout.CODEC_G722, sampleRate: 16_000, samplesPerUnit: 2 };
   if (name === 'PCMU') return { codec: layout.CODEC_PCMU, sampleRate: 8000, samplesPerUnit: 1 };
   if (name === 'PCMA') return { codec: layout.CODEC_PCMA, sampleRate: 8000, samplesPerUnit: 1 };
   return null;

@@ -161,6 +161,7 @@ test('every part of a player has room, and is as long as what it holds', () => {
   assert.ok(layout.MIXER_FRAMES_AT - layout.MIXER_SUM_AT >= 480 * 4);
   // What time scaling looks at and the longest packet behind it: 30 ms and a frame, 120 ms at 48 kHz.
   assert.ok(layout.PCM_SAMPLES >= 1440 + 480 + 5760);
+  assert.ok(layout.PLAYER_DECODER_BYTES >= layout.G722_STATE_BYTES);
   assert.ok(layout.PLAYER_PLC_BYTES >= layout.PLC_STATE_BYTES);
   assert.equal(layout.FRAME_US * layout.FRAMES_PER_SECOND, 1_000_000);
 });
