@@ -7,6 +7,8 @@ import { playerAt } from './jitter/player';
 import { appendRecord, flushBlocks } from './journal/blocks';
 import { buildCrcTable, crc32c as crc32cOf } from './journal/crc32c';
 import { KIND_NOTE, NO_STREAM } from './layout';
+import { beginReplication, replicateSome } from './replicate/replicate';
+import { linkSink, unlinkSink } from './replicate/sinks';
 import { process as processBatch } from './rtp/process';
 import { lostInStream } from './rtp/reception';
 import { writeReport } from './rtp/rtcp';
@@ -56,6 +58,20 @@ export function received(first: u32, count: u32, socket: u32, nowUs: f64, aheadU
 /** What the kernel has dropped of a socket since it was opened; the journal is told of what is new. */
 export function countKernelDrops(socket: u32, total: u32): void {
   countDropsOfSocket(socket, total);
+}
+
+/** Outgoing packets of the batch that was processed last: to be called until it gives 0; `isFirst`: it begins anew. */
+export function replicate(packets: u32, isFirst: u32): u32 {
+  if (isFirst != 0) beginReplication();
+  return replicateSome(packets);
+}
+
+export function openSink(sink: u32): void {
+  linkSink(sink);
+}
+
+export function closeSink(sink: u32): void {
+  unlinkSink(sink);
 }
 
 /** Packets that the kernel lost for want of room in the socket's buffer. */

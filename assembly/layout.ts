@@ -85,6 +85,9 @@ export const LANE_JOURNAL_WRITTEN_BYTES_AT = 136;
 export const LANE_JOURNAL_LAG_MS_AT = 144;
 export const LANE_LOOP_LOAD_AT = 152;
 export const LANE_TICK_P99_MS_AT = 160;
+/** Replication goes on with this packet of the batch, and this sink of its stream (number + 1; 0: the first). */
+export const LANE_REPLICATE_PACKET_AT = 168;
+export const LANE_REPLICATE_SINK_AT = 172;
 
 // --- SRTP: the same addresses in a lane and in the memory of the library (see src/media/srtp.ts) ---
 
@@ -289,6 +292,8 @@ export const RECORDING_TAIL_AT = 24;
 export const RECORDING_COUNT_AT = 28;
 export const RECORDING_STAGED_BYTES_AT = 32;
 export const RECORDING_NEXT_DIRTY_AT = 36;
+/** 1: nothing of it goes into the journal. */
+export const RECORDING_UNRECORDED_AT = 40;
 
 export const STREAMS_AT = RECORDINGS_AT + MAX_RECORDINGS * RECORDING_BYTES;
 export const STREAM_BYTES = 480;
@@ -337,6 +342,8 @@ export const STREAM_HEARD_PORT_AT = 144;
 export const STREAM_UNAUTHENTICATED_AT = 148;
 /** Number of the player that somebody listens to it with, plus 1; 0: none. */
 export const STREAM_PLAYER_AT = 152;
+/** First of its sinks, by number + 1; 0: none. */
+export const STREAM_SINKS_AT = 156;
 export const STREAM_WINDOW_AT = 160;
 export const STREAM_WINDOW_BYTES = WINDOW_PACKETS / 8;
 /** The epoch before: state and window. Its source may go on for a while, or alternate with the present one. */
@@ -358,7 +365,7 @@ export const FLAG_HAS_OTHER = 16;
 export const FLAG_SRTP = 32;
 
 export const DESCRIPTORS_AT = STREAMS_AT + MAX_STREAMS * STREAM_BYTES;
-export const DESCRIPTOR_BYTES = 48;
+export const DESCRIPTOR_BYTES = 56;
 export const DESCRIPTOR_STREAM_AT = 0;
 export const DESCRIPTOR_OFFSET_AT = 4;
 export const DESCRIPTOR_LENGTH_AT = 8;
@@ -367,6 +374,9 @@ export const DESCRIPTOR_SOURCE_AT = 16;
 export const DESCRIPTOR_SOURCE_PORT_AT = 32;
 export const DESCRIPTOR_STATUS_AT = 36;
 export const DESCRIPTOR_ARRIVAL_US_AT = 40;
+/** Of an RTP packet that was received. */
+export const DESCRIPTOR_EXT_SEQ_AT = 48;
+export const DESCRIPTOR_EPOCH_AT = 52;
 export const CHANNEL_RTP = 0;
 export const CHANNEL_RTCP = 1;
 
@@ -379,7 +389,10 @@ export const BLOCKS_AT = STAGING_AT + STAGING_BYTES;
 export const BLOCKS_BYTES = STAGING_BYTES + MAX_RECORDINGS * BLOCK_HEADER_BYTES;
 /** A context to receive with for each stream, then one to send with for each; and master keys for all of them. */
 export const CONTEXTS_AT = BLOCKS_AT + BLOCKS_BYTES;
-export const MAX_CONTEXTS = MAX_STREAMS * 2;
+/** Where the streams' own end; those of sinks follow. */
+export const SINK_CONTEXTS = MAX_STREAMS * 2;
+export const MAX_SINKS = 4096;
+export const MAX_CONTEXTS = SINK_CONTEXTS + MAX_SINKS;
 export const KEYS_AT = CONTEXTS_AT + MAX_CONTEXTS * CONTEXT_BYTES;
 export const MAX_KEYS = MAX_CONTEXTS + 1024;
 
@@ -434,6 +447,62 @@ export const SOCKET_DROPS_AT = 8;
 export const MAX_SOCKETS = MAX_STREAMS * 2 + 1;
 export const EPOLL_SOCKET = MAX_STREAMS * 2;
 
+/** sendmmsg(2): headers and iovecs of outgoing packets; their destinations stand with the sinks. */
+export const SEND_HEADERS_AT = SOCKETS_AT + MAX_SOCKETS * SOCKET_BYTES;
+export const MAX_SENDS = 256;
+export const SEND_IOVECS_AT = SEND_HEADERS_AT + MAX_SENDS * MESSAGE_HEADER_BYTES;
+export const SEND_NAMES_AT = SEND_IOVECS_AT + MAX_SENDS * IOVEC_BYTES;
+
+// --- replication: sinks of streams, and the packets that are to be sent (see assembly/replicate/) ---
+
+/** Descriptors of the outgoing batch. */
+export const SENDS_AT = SEND_NAMES_AT + MAX_SINKS * SOCKET_ADDRESS_BYTES;
+export const SEND_BYTES = 16;
+export const SEND_SINK_AT = 0;
+export const SEND_OFFSET_AT = 4;
+/** 0: it could not be protected, and must not be sent. */
+export const SEND_LENGTH_AT = 8;
+/** Copies of packets, as the sinks get them; each with room for SRTP before and behind it. */
+export const OUT_AT = SENDS_AT + MAX_SENDS * SEND_BYTES;
+export const OUT_BYTES = 524288;
+
+export const SINKS_AT = OUT_AT + OUT_BYTES;
+/** Next sink of the stream, by number + 1. */
+export const SINK_NEXT_AT = 0;
+export const SINK_STREAM_AT = 4;
+export const SINK_FLAGS_AT = 8;
+export const SINK_SSRC_AT = 12;
+/** Epoch of the source that the offsets belong to; own number = extended sequence number + offset. */
+export const SINK_EPOCH_AT = 16;
+export const SINK_SEQ_OFFSET_AT = 20;
+export const SINK_TIMESTAMP_OFFSET_AT = 24;
+/** Behind the highest own number so far. */
+export const SINK_NEXT_SEQ_AT = 28;
+/** Own number of the first packet since the offsets were set: what is older belongs to before. */
+export const SINK_ANCHOR_SEQ_AT = 32;
+export const SINK_TIMESTAMP_AT = 36;
+/** Hz. */
+export const SINK_CLOCK_RATE_AT = 40;
+export const SINK_PACKETS_AT = 44;
+/** When the newest packet had come, and octets of payload. */
+export const SINK_ARRIVAL_US_AT = 48;
+export const SINK_OCTETS_AT = 56;
+/** Packets that were not sent: too old, or not to be protected. */
+export const SINK_LATE_AT = 64;
+export const SINK_UNPROTECTED_AT = 68;
+/** Packets that the network did not take. */
+export const SINK_SEND_ERRORS_AT = 72;
+/** Own payload type by the source's. */
+export const SINK_PAYLOAD_TYPES_AT = 128;
+export const SINK_BYTES = 256;
+export const SINK_OPEN = 1;
+export const SINK_PAUSED = 2;
+export const SINK_SRTP = 4;
+/** The next packet begins anew: the first one, or one after a pause. */
+export const SINK_ANCHORING = 8;
+/** It has sent something. */
+export const SINK_STARTED = 16;
+
 // --- players: jitter buffers of the streams that somebody listens to (see assembly/jitter/) ---
 
 export const MAX_PLAYERS = 256;
@@ -441,7 +510,7 @@ export const MAX_PLAYERS = 256;
 export const FRAMES_PER_SECOND = 100;
 export const FRAME_US = 10000;
 /** The playout clock of the lane: when the next frames are due (0: not running), and the next player of that tick. */
-export const PLAYOUT_AT = SOCKETS_AT + MAX_SOCKETS * SOCKET_BYTES;
+export const PLAYOUT_AT = SINKS_AT + MAX_SINKS * SINK_BYTES;
 export const PLAYOUT_BYTES = 64;
 export const PLAYOUT_TICK_US_AT = 0;
 export const PLAYOUT_CURSOR_AT = 8;

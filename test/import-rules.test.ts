@@ -32,6 +32,7 @@ const LAYOUT_READERS = new Set([
   'src/media/memory.ts',
   'src/media/srtp-memory.ts',
   'src/media/io-memory.ts',
+  'src/media/sink-memory.ts',
   'src/media/player-memory.ts',
   'src/media/render.ts',
   'src/journal/format.ts',

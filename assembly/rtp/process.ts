@@ -11,6 +11,8 @@ import {
   DESCRIPTOR_ARRIVAL_US_AT,
   DESCRIPTOR_BYTES,
   DESCRIPTOR_CHANNEL_AT,
+  DESCRIPTOR_EPOCH_AT,
+  DESCRIPTOR_EXT_SEQ_AT,
   DESCRIPTOR_LENGTH_AT,
   DESCRIPTOR_OFFSET_AT,
   DESCRIPTOR_SOURCE_AT,
@@ -44,6 +46,7 @@ import {
   STATUS_RTCP,
   STATUS_UNAUTHENTICATED,
   STATUS_UNAUTHORISED,
+  STREAM_EPOCH_AT,
   STREAM_FLAGS_AT,
   STREAM_INVALID_AT,
   STREAM_RECORDING_AT,
@@ -60,7 +63,7 @@ import {
 import { unprotectBatch } from '../srtp/unprotect';
 import { workAt } from '../srtp/work';
 import { looksLikeRtcp, payloadBytes } from './header';
-import { receiveReplay, receiveRtp } from './reception';
+import { receivedExtSeq, receiveReplay, receiveRtp } from './reception';
 import { receiveRtcp } from './rtcp';
 import { count, hear, isFromSource, learnSource, streamAt } from './stream';
 
@@ -170,6 +173,8 @@ function receive(descriptor: usize, isSealed: bool): u32 {
   if (isRtcp(stream, descriptor)) return receiveRtcp(stream, at, bytes, arrivalUs);
   const status = receiveRtp(stream, at, bytes, arrivalUs, isSealed);
   if (status != STATUS_INVALID) hear(stream, load<u32>(descriptor, DESCRIPTOR_SOURCE_PORT_AT));
+  store<u32>(descriptor, receivedExtSeq(stream, at), DESCRIPTOR_EXT_SEQ_AT);
+  store<u32>(descriptor, load<u32>(stream, STREAM_EPOCH_AT), DESCRIPTOR_EPOCH_AT);
   return status;
 }
 

@@ -84,6 +84,12 @@ export function receiveRtp(stream: usize, at: usize, bytes: u32, arrivalUs: u64,
   return journal(stream, KIND_RTP, extSeq, arrivalUs, at, bytes) ? STATUS_RECEIVED : STATUS_DROPPED;
 }
 
+/** Of a packet that was received just now: its number in the present epoch. */
+export function receivedExtSeq(stream: usize, at: usize): u32 {
+  const max = load<u32>(stream, STREAM_MAX_SEQ_AT);
+  return max - ((max - sequenceOf(at)) & 0xffff);
+}
+
 /** SRTP has seen an authentic packet of this index: a copy of one that was received, else nothing that can be told apart from an attack. */
 export function receiveReplay(stream: usize, at: usize, arrivalUs: u64): u32 {
   const isStarted = (load<u32>(stream, STREAM_FLAGS_AT) & FLAG_STARTED) != 0;

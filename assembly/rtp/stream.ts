@@ -1,6 +1,6 @@
 /** A stream's place in lane memory, its counters, its source, and its way into the journal. */
 
-import { appendRecord } from '../journal/blocks';
+import { appendRecord, recordingAt } from '../journal/blocks';
 import {
   FLAG_LEARN,
   KIND_DROPPED,
@@ -8,6 +8,7 @@ import {
   KIND_RTP,
   LANE_AT,
   LANE_DROPPED_AT,
+  RECORDING_UNRECORDED_AT,
   SCRATCH_AT,
   SCRATCH_BYTES,
   STREAM_BYTES,
@@ -67,6 +68,7 @@ function isReportPort(stream: usize, port: u32, heard: u32): bool {
 
 /** Puts a packet into the journal, after a declaration of those that did not get there before it. */
 export function journal(stream: usize, kind: u32, extSeq: u32, arrivalUs: u64, at: usize, bytes: u32): bool {
+  if (load<u32>(recordingAt(load<u32>(stream, STREAM_RECORDING_AT)), RECORDING_UNRECORDED_AT) != 0) return true;
   if (declareDrops(stream, arrivalUs)) {
     const recording = load<u32>(stream, STREAM_RECORDING_AT);
     const index = load<u32>(stream, STREAM_INDEX_AT);

@@ -4,11 +4,15 @@ import { fileURLToPath } from 'node:url';
 import { createLaneMemory, LaneMemory, MAX_NOTE_BYTES } from './memory.ts';
 import { type PlayerExports, PlayerMemory } from './player-memory.ts';
 import { selfTest } from './self-test.ts';
+import { SinkMemory } from './sink-memory.ts';
 import { LaneSrtp, type SrtpExports } from './srtp-memory.ts';
 
 export interface CoreExports extends SrtpExports, PlayerExports {
   process(packets: number): void;
   note(recording: number, at: number, bytes: number, nowUs: bigint): number;
+  replicate(packets: number, isFirst: number): number;
+  openSink(sink: number): void;
+  closeSink(sink: number): void;
   received(first: number, count: number, socket: number, nowUs: number, aheadUs: number): void;
   countKernelDrops(socket: number, total: number): void;
   declareKernelDrops(stream: number, packets: number, nowUs: bigint): void;
@@ -38,6 +42,7 @@ export class MediaCore {
   readonly memory: LaneMemory;
   readonly wasm: CoreExports;
   readonly srtp: LaneSrtp;
+  readonly sinks: SinkMemory;
   readonly players: PlayerMemory;
 
   /** Over fresh memory when none is given; a memory must have one core only at any time. */
@@ -47,6 +52,7 @@ export class MediaCore {
     this.memory = new LaneMemory(memory);
     this.wasm.initialise();
     this.srtp = new LaneSrtp(memory, this.wasm);
+    this.sinks = new SinkMemory(memory);
     this.players = new PlayerMemory(memory);
   }
 
@@ -66,6 +72,18 @@ export class MediaCore {
     let bytes = this.wasm.receiverReport(stream, at + to, nowUs, at, cname.length);
     if (this.srtp.isOpen(stream)) bytes = this.srtp.protectRtcp(stream, at + to, bytes);
     return bytes === 0 ? null : this.memory.scratch(to, bytes);
+  }
+
+  /**
+   * A sender report of a sink, as SRTCP if it has keys; valid until the next use of the core. Null when it has sent nothing, or its key is
+   * exhausted.
+   */
+  senderReport(sink: number, nowUs: bigint, wallMs: number, cname: Uint8Array): Uint8Array | null {
+    const bytes = this.sinks.writeSenderReport(sink, SCRATCH_GAP_BYTES, nowUs, wallMs, cname);
+    if (bytes === 0) return null;
+    const at = this.memory.scratch(SCRATCH_GAP_BYTES, 0).byteOffset;
+    const length = this.srtp.protectSinkRtcp(sink, at, bytes);
+    return length === 0 ? null : this.memory.scratch(SCRATCH_GAP_BYTES, length);
   }
 
   /** Blocks of everything journaled since the last flush; valid until the next. */

@@ -37,6 +37,7 @@ interface KnownSource {
 export class DgramSockets implements LaneSockets {
   readonly #batch: Batch;
   readonly #streams = new Map<number, StreamSockets>();
+  readonly #sinks = new Map<number, { via: number; address: string; port: number }>();
   /** Datagrams so far, of the streams that are being drained. */
   readonly #drained = new Map<number, number>();
   #filled = 0;
@@ -89,6 +90,28 @@ export class DgramSockets implements LaneSockets {
     const sockets = this.#streams.get(stream);
     // A copy: lane memory is written again before the packet leaves.
     (sockets?.rtcp ?? sockets?.rtp)?.send(Buffer.from(packet), port, address, () => {});
+  }
+
+  openSink(sink: number, via: number, address: string, port: number): void {
+    this.#sinks.set(sink, { via, address, port });
+  }
+
+  closeSink(sink: number): void {
+    this.#sinks.delete(sink);
+  }
+
+  send(packets: number): void {
+    const { sinks } = this.#batch;
+    for (let n = 0; n < packets; n++) {
+      const sink = sinks.sinkOf(n);
+      const to = this.#sinks.get(sink);
+      if (!to || sinks.lengthOf(n) === 0) continue;
+      // A copy: lane memory is written again before the packet leaves.
+      const packet = Buffer.from(sinks.packet(n));
+      this.#streams.get(to.via)?.rtp.send(packet, to.port, to.address, (error) => {
+        if (error) sinks.countSendError(sink);
+      });
+    }
   }
 
   run(turn: () => number): void {

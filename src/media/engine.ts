@@ -3,7 +3,7 @@
  * recording has and where they come from.
  */
 
-import { randomInt } from 'node:crypto';
+import { randomInt, randomUUID } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { addressBytes } from './address.ts';
 import { Lane, LaneError, LaneFull } from './lane.ts';
@@ -11,6 +11,7 @@ import type { StreamSetup } from './lane-protocol.ts';
 import { Listeners, type Listening, type ListenOptions } from './listening.ts';
 import type { PacketTotals } from './memory.ts';
 import { NoPortLeft, PortLeases } from './ports.ts';
+import { Sink, type SinkOptions, type SinkPlace } from './sinks.ts';
 import { chooseDriver, type SocketDriver } from './sockets.ts';
 import { checkSrtpKeys, type StreamSrtp } from './srtp-suites.ts';
 import { uuidBytes } from './uuid.ts';
@@ -96,10 +97,12 @@ const MAX_LOOP_LOAD = 0.95;
 const MAX_TICK_P99_MS = 250;
 const MAX_JOURNAL_LAG_MS = 5_000;
 const MAX_JOURNAL_QUEUED_BYTES = 24 * 1024 * 1024;
+const DEFAULT_CLOCK_RATE = 8000;
+/** Of a stream that receives nothing. */
+const NO_STREAM = { index: 0, clockRate: DEFAULT_CLOCK_RATE, rtcpMux: false, reportTo: null, srtp: null };
 const SILENCE_LOOK_EVERY_MS = 1_000;
 const PORT_TRIES = 64;
 const AUXILIARY = new Set(['CN', 'TELEPHONE-EVENT', 'RED']);
-const DEFAULT_CLOCK_RATE = 8000;
 const EXPEDITED_FORWARDING = 46;
 const NO_DESCRIPTOR = new Set(['EMFILE', 'ENFILE']);
 
@@ -110,6 +113,7 @@ export class MediaEngine {
   readonly sockets: { driver: 'native' | 'dgram'; reason: string | null };
   readonly #lanes: Lane[] = [];
   readonly #recordings = new Map<string, RecordingMedia>();
+  readonly #senders = new Map<Lane, Promise<SinkPlace['local'] & { slot: number }>>();
   readonly #silenceTimer: NodeJS.Timeout;
 
   private constructor(options: EngineOptions) {
@@ -146,10 +150,57 @@ export class MediaEngine {
   /** @param id UUID. The recording is placed on the lane with the least to do, and stays there. */
   async openRecording(id: string): Promise<RecordingMedia> {
     const lane = this.#leastLoaded();
-    const slot = await lane.openRecording(uuidBytes(id));
+    return await this.#open(lane, id, true);
+  }
+
+  /** Streams that are received for their sinks alone: nothing of them goes into the journal. */
+  async openSession(): Promise<RecordingMedia> {
+    return await this.#open(this.#leastLoaded(), randomUUID(), false);
+  }
+
+  async #open(lane: Lane, id: string, isRecorded: boolean): Promise<RecordingMedia> {
+    const slot = await lane.openRecording(uuidBytes(id), isRecorded);
     const recording = new RecordingMedia(this, lane, id, slot, () => this.#recordings.delete(id));
     this.#recordings.set(id, recording);
     return recording;
+  }
+
+  /** A pair of ports of a lane that sinks send from when they have none of their own: nothing is taken there. */
+  senders(lane: Lane): Promise<SinkPlace['local'] & { slot: number }> {
+    const opened = this.#senders.get(lane) ?? this.#openSenders(lane);
+    this.#senders.set(lane, opened);
+    opened.catch(() => this.#senders.delete(lane));
+    return opened;
+  }
+
+  async #openSenders(lane: Lane): Promise<SinkPlace['local'] & { slot: number }> {
+    const recording = await lane.openRecording(uuidBytes(randomUUID()), false);
+    const nobody = { address: addressBytes('0.0.0.0'), rtpPort: 0, rtcpPort: 0 };
+    const setup = { ...NO_STREAM, recording, remote: nobody, ownSsrc: randomInt(1, 0xffff_ffff) };
+    const { slot, rtpPort } = await this.bind(lane, setup);
+    return { slot, address: this.options.address, rtpPort, rtcpPort: rtpPort + 1 };
+  }
+
+  /** Opens a stream on a leased pair of ports. Rejects with NoPortLeft or LaneFull; nothing is open then. */
+  async bind(lane: Lane, setup: Omit<StreamSetup, 'address' | 'rtpPort' | 'rtcpPort'>) {
+    const { address } = this.options;
+    for (let tries = 0; tries < PORT_TRIES; tries++) {
+      const rtpPort = this.ports.lease(performance.now());
+      const bound: StreamSetup = { ...setup, address, rtpPort, rtcpPort: setup.rtcpMux ? null : rtpPort + 1 };
+      try {
+        return { slot: await lane.openStream(bound), rtpPort, setup: bound };
+      } catch (error) {
+        this.ports.giveBack(rtpPort, performance.now());
+        if (!(error instanceof LaneError)) throw error;
+        if (NO_DESCRIPTOR.has(error.code)) {
+          throw new NoPortLeft('no file descriptor left for another media socket: raise the limit (ulimit -n)');
+        }
+        if (error.code !== 'EADDRINUSE') throw error;
+      }
+    }
+    throw new NoPortLeft(
+      `${PORT_TRIES} media ports in a row are in use by others: give the recorder a range of its own`,
+    );
   }
 
   /** Closes the lane's open journal segment; its path is told by `journal-sealed` before this resolves. */
@@ -216,6 +267,8 @@ export class RecordingMedia {
   readonly #listeners: Listeners;
   readonly #streams = new Map<number, OpenStream>();
   readonly #openedUs = Number(process.hrtime.bigint() / 1000n);
+  /** With the streams that each needs. */
+  readonly #sinks = new Map<Sink, number[]>();
   readonly #adding = new Set<Promise<StreamMedia>>();
   #nextIndex = 0;
   #closed: Promise<void> | null = null;
@@ -241,35 +294,38 @@ export class RecordingMedia {
   }
 
   async #add(options: StreamOptions): Promise<StreamMedia> {
+    if (this.#closed) throw new RangeError(`recording ${this.id} is closed`);
     const index = this.#nextIndex++;
-    const { ports, options: engine } = this.#engine;
-    for (let tries = 0; tries < PORT_TRIES; tries++) {
-      if (this.#closed) throw new RangeError(`recording ${this.id} is closed`);
-      const rtpPort = ports.lease(performance.now());
-      const setup = this.#setup(index, options, rtpPort);
-      try {
-        const slot = await this.#lane.openStream(setup);
-        this.#streams.set(index, { slot, setup, payloadTypes: options.payloadTypes });
-        return { index, address: engine.address, rtpPort, rtcpPort: setup.rtcpPort ?? rtpPort };
-      } catch (error) {
-        ports.giveBack(rtpPort, performance.now());
-        if (!(error instanceof LaneError)) throw error;
-        if (NO_DESCRIPTOR.has(error.code)) {
-          throw new NoPortLeft('no file descriptor left for another media socket: raise the limit (ulimit -n)');
-        }
-        if (error.code !== 'EADDRINUSE') throw error;
-      }
-    }
-    throw new NoPortLeft(
-      `${PORT_TRIES} media ports in a row are in use by others: give the recorder a range of its own`,
-    );
+    const { slot, setup } = await this.#engine.bind(this.#lane, this.#setup(index, options));
+    this.#streams.set(index, { slot, setup, payloadTypes: options.payloadTypes });
+    return { index, address: setup.address, rtpPort: setup.rtpPort, rtcpPort: setup.rtcpPort ?? setup.rtpPort };
+  }
+
+  /**
+   * Replicates a stream to somebody, from its next packet on. Rejects with LaneFull, or with RangeError for what cannot be; nothing is
+   * sent then.
+   */
+  async addSink(index: number, options: SinkOptions): Promise<Sink> {
+    const { slot: stream, setup } = this.#stream(index);
+    const way = options.via === undefined ? null : this.#stream(options.via);
+    const senders = way ? null : await this.#engine.senders(this.#lane);
+    const local = senders ?? { ...way!.setup, rtcpPort: way!.setup.rtcpPort ?? way!.setup.rtpPort };
+    const place: SinkPlace = {
+      ...{ stream, clockRate: setup.clockRate, via: senders?.slot ?? way!.slot },
+      local: { address: local.address, rtpPort: local.rtpPort, rtcpPort: local.rtcpPort },
+    };
+    const sink = await Sink.open(this.#lane, place, options, (removed) => this.#sinks.delete(removed));
+    this.#sinks.set(sink, options.via === undefined ? [index] : [index, options.via]);
+    return sink;
   }
 
   /** A new source or other payload types for a stream that goes on, on the same ports. */
   async updateStream(index: number, options: Omit<StreamOptions, 'channel'>): Promise<void> {
     const stream = this.#stream(index);
     const { rtpPort, ownSsrc } = stream.setup;
-    const setup = { ...this.#setup(index, { ...options, channel: 0 }, rtpPort), ownSsrc };
+    const { address, rtcpPort } = stream.setup;
+    const updated = this.#setup(index, { ...options, channel: 0 });
+    const setup = { ...updated, ownSsrc, address, rtpPort, rtcpPort };
     await this.#lane.updateStream(stream.slot, setup);
     stream.setup = setup;
     stream.payloadTypes = options.payloadTypes;
@@ -290,6 +346,8 @@ export class RecordingMedia {
     const { slot, setup } = this.#stream(index);
     this.#streams.delete(index);
     await this.#listeners.end(index);
+    const sinks = [...this.#sinks].filter(([, streams]) => streams.includes(index));
+    await Promise.all(sinks.map(([sink]) => sink.remove()));
     try {
       const { lastPacketUs, ...counters } = await this.#lane.closeStream(slot);
       return { index, ...counters };
@@ -346,8 +404,8 @@ export class RecordingMedia {
     return stream;
   }
 
-  #setup(index: number, { payloadTypes, remote, rtcpMux, srtp = null }: StreamOptions, rtpPort: number): StreamSetup {
-    const { address, learnSource } = this.#engine.options;
+  #setup(index: number, { payloadTypes, remote, rtcpMux, srtp = null }: StreamOptions) {
+    const { learnSource } = this.#engine.options;
     if (srtp) for (const keys of [srtp.receive, srtp.send]) checkSrtpKeys(keys);
     const known = remote && !learnSource;
     return {
@@ -357,9 +415,6 @@ export class RecordingMedia {
       ownSsrc: randomInt(1, 0xffff_ffff),
       rtcpMux,
       remote: known ? { ...remote, address: addressBytes(remote.address) } : null,
-      address,
-      rtpPort,
-      rtcpPort: rtcpMux ? null : rtpPort + 1,
       reportTo: remote ? { address: remote.address, port: rtcpMux ? remote.rtpPort : remote.rtcpPort } : null,
       srtp,
     };

@@ -16,6 +16,7 @@ export type { ListenedFrame, Listening, ListeningStats, ListenOptions } from './
 export { OfflineLane, OfflineRecording, type OfflineStreamOptions } from './offline-lane.ts';
 export type { FrameKind, PlayedFrame, PlayerLedger, PlayerStats } from './player-memory.ts';
 export { NoPortLeft } from './ports.ts';
+export { Sink, type SinkOptions, type SinkStats } from './sinks.ts';
 export type { SocketDriver } from './sockets.ts';
 export {
   isSrtpSuite,

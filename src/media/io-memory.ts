@@ -46,6 +46,34 @@ export class IoMemory {
     }
   }
 
+  /** Headers of outgoing packets, one iovec each. */
+  prepareSending(): void {
+    for (let n = 0; n < layout.MAX_SENDS; n++) {
+      const header = layout.SEND_HEADERS_AT + n * layout.MESSAGE_HEADER_BYTES;
+      this.#pointer(header + layout.MESSAGE_IOVECS_AT, layout.SEND_IOVECS_AT + n * layout.IOVEC_BYTES);
+      this.#view.setUint32(header + layout.MESSAGE_IOVEC_COUNT_AT, 1, true);
+    }
+  }
+
+  sendHeader(n: number): number {
+    return this.#base + layout.SEND_HEADERS_AT + n * layout.MESSAGE_HEADER_BYTES;
+  }
+
+  /** @returns the length of the address. */
+  writeDestination(sink: number, address: Uint8Array, port: number, isIpv6: boolean): number {
+    return this.writeAddress(layout.SEND_NAMES_AT + sink * layout.SOCKET_ADDRESS_BYTES, address, port, isIpv6);
+  }
+
+  /** The n-th header is for a packet at `offset` to a sink. */
+  describeSend(n: number, sink: number, nameBytes: number, offset: number, length: number): void {
+    const header = layout.SEND_HEADERS_AT + n * layout.MESSAGE_HEADER_BYTES;
+    const iovec = layout.SEND_IOVECS_AT + n * layout.IOVEC_BYTES;
+    this.#pointer(header + layout.MESSAGE_NAME_AT, layout.SEND_NAMES_AT + sink * layout.SOCKET_ADDRESS_BYTES);
+    this.#view.setUint32(header + layout.MESSAGE_NAME_BYTES_AT, nameBytes, true);
+    this.#pointer(iovec, offset);
+    this.#view.setUint32(iovec + 8, length, true);
+  }
+
   receiveHeader(n: number): number {
     return this.#base + layout.RECEIVE_HEADERS_AT + n * layout.MESSAGE_HEADER_BYTES;
   }

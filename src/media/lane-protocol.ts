@@ -2,6 +2,7 @@
 import { Secret } from '../secret.ts';
 import type { StreamState } from './memory.ts';
 import type { PlayerSetup } from './player-memory.ts';
+import type { SinkState } from './sink-memory.ts';
 import type { SocketsOptions } from './sockets.ts';
 import type { SrtpKeys, StreamSrtp } from './srtp-suites.ts';
 
@@ -33,9 +34,15 @@ export interface MixerSetup {
   players: number[];
 }
 
+export interface SinkSetup extends Omit<SinkState, 'isSrtp'> {
+  remote: { address: string; rtpPort: number; rtcpPort?: number };
+  /** Null: it goes in the clear. */
+  srtp: SrtpKeys | null;
+}
+
 /** All of them can be sent again to a lane that was started again. */
 export type LaneCommand =
-  | { do: 'open-recording'; slot: number; id: Uint8Array; paused: boolean }
+  | { do: 'open-recording'; slot: number; id: Uint8Array; paused: boolean; isRecorded: boolean }
   | { do: 'close-recording'; slot: number }
   | { do: 'open-stream'; slot: number; setup: WireSetup }
   | { do: 'update-stream'; slot: number; setup: WireSetup }
@@ -48,6 +55,9 @@ export type LaneCommand =
   | { do: 'pause'; slot: number; paused: boolean }
   /** UTF-8 JSON. Done when it is on the disk. */
   | { do: 'note'; slot: number; note: Uint8Array }
+  | { do: 'open-sink'; slot: number; setup: WireSinkSetup }
+  | { do: 'pause-sink'; slot: number; paused: boolean }
+  | { do: 'close-sink'; slot: number }
   | { do: 'seal' }
   | { do: 'stop' };
 
@@ -55,6 +65,7 @@ export type LaneRequest = LaneCommand & { request: number };
 
 /** A secret does not cross to another thread, its bytes do: this is the only message that carries them. */
 export type WireSetup = Omit<StreamSetup, 'srtp'> & { srtp: { receive: WireKeys; send: WireKeys } | null };
+export type WireSinkSetup = Omit<SinkSetup, 'srtp'> & { srtp: WireKeys | null };
 type WireKeys = Omit<SrtpKeys, 'keys'> & { keys: { keyAndSalt: Uint8Array; mki: Uint8Array | null }[] };
 
 export function toWire(setup: StreamSetup): WireSetup {
@@ -65,6 +76,14 @@ export function toWire(setup: StreamSetup): WireSetup {
 export function fromWire(setup: WireSetup): StreamSetup {
   const { srtp } = setup;
   return { ...setup, srtp: srtp && { receive: keysFromWire(srtp.receive), send: keysFromWire(srtp.send) } };
+}
+
+export function sinkToWire(setup: SinkSetup): WireSinkSetup {
+  return { ...setup, srtp: setup.srtp && keysToWire(setup.srtp) };
+}
+
+export function sinkFromWire(setup: WireSinkSetup): SinkSetup {
+  return { ...setup, srtp: setup.srtp && keysFromWire(setup.srtp) };
 }
 
 function keysToWire(keys: SrtpKeys): WireKeys {

@@ -10,7 +10,9 @@ import {
   type LaneMessage,
   type LaneTask,
   type MixerSetup,
+  type SinkSetup,
   type StreamSetup,
+  sinkToWire,
   toWire,
 } from './lane-protocol.ts';
 import { loadLibc } from './libc.ts';
@@ -25,6 +27,8 @@ import {
 } from './memory.ts';
 import { closeSocketsOf } from './native-sockets.ts';
 import { MAX_MIXERS, MAX_PLAYERS, type PlayerSetup } from './player-memory.ts';
+import { MAX_SINKS, type SinkCounts, SinkMemory } from './sink-memory.ts';
+import { randomStart } from './sinks.ts';
 import { openWake, type Wake } from './wake.ts';
 
 export interface LaneOptions {
@@ -61,6 +65,7 @@ const RESTART_BACKOFF_MS = 50;
 interface OpenRecording {
   id: Uint8Array;
   paused: boolean;
+  isRecorded: boolean;
 }
 
 interface Waiting {
@@ -92,7 +97,9 @@ export class Lane {
   readonly #recordings = new Map<number, OpenRecording>();
   readonly #streams = new Map<number, StreamSetup>();
   readonly #recordingSlots = new Slots(MAX_RECORDINGS);
+  readonly #sinkSlots = new Slots(MAX_SINKS);
   readonly #streamSlots = new Slots(MAX_STREAMS);
+  readonly #sinks = new Map<number, SinkSetup>();
   readonly #players = new Map<number, PlayerSetup>();
   readonly #mixers = new Map<number, MixerSetup>();
   readonly #playerSlots = new Slots(MAX_PLAYERS);
@@ -175,10 +182,11 @@ export class Lane {
     return { ...sumOf(counts, earlier), lastPacketUs: counts.lastPacketUs };
   }
 
-  async openRecording(id: Uint8Array): Promise<number> {
+  /** `isRecorded`: what it receives goes into the journal. */
+  async openRecording(id: Uint8Array, isRecorded: boolean): Promise<number> {
     const slot = this.#recordingSlots.take('recording');
-    this.#recordings.set(slot, { id, paused: false });
-    await this.#command({ do: 'open-recording', slot, id, paused: false });
+    this.#recordings.set(slot, { id, paused: false, isRecorded });
+    await this.#command({ do: 'open-recording', slot, id, paused: false, isRecorded });
     return slot;
   }
 
@@ -230,6 +238,43 @@ export class Lane {
       this.#earlierOfStream.delete(slot);
       this.#streamSlots.giveBack(slot);
     }
+  }
+
+  /** @throws LaneFull */
+  async openSink(setup: SinkSetup): Promise<number> {
+    const slot = this.#sinkSlots.take('sink');
+    this.#sinks.set(slot, setup);
+    try {
+      await this.#command({ do: 'open-sink', slot, setup: sinkToWire(setup) });
+      return slot;
+    } catch (error) {
+      this.#sinks.delete(slot);
+      this.#sinkSlots.giveBack(slot);
+      throw error;
+    }
+  }
+
+  async pauseSink(slot: number, paused: boolean): Promise<void> {
+    this.sinkSetup(slot).paused = paused;
+    await this.#command({ do: 'pause-sink', slot, paused });
+  }
+
+  /** Resolves to what it has sent. */
+  async closeSink(slot: number): Promise<SinkCounts> {
+    this.#sinks.delete(slot);
+    await this.#command({ do: 'close-sink', slot });
+    const counts = this.sinkCounts(slot);
+    this.#sinkSlots.giveBack(slot);
+    return counts;
+  }
+
+  sinkSetup(slot: number): SinkSetup {
+    return this.#sinks.get(slot)!;
+  }
+
+  /** Of the present life. */
+  sinkCounts(slot: number): SinkCounts {
+    return new SinkMemory(this.#shared!).counts(slot);
   }
 
   /** @throws LaneFull */
@@ -383,6 +428,15 @@ export class Lane {
     for (const slot of this.#earlierOfStream.keys()) this.#earlierOfStream.set(slot, this.streamCounters(slot));
   }
 
+  /** As other sources: what was sent under a key must not be sent again under other numbers. */
+  #reopenSinks(): Promise<void>[] {
+    return [...this.#sinks].map(([slot, before]) => {
+      const setup = { ...before, ...randomStart() };
+      this.#sinks.set(slot, setup);
+      return this.#send({ do: 'open-sink', slot, setup: sinkToWire(setup) });
+    });
+  }
+
   #end(error: Error | null): void {
     if (this.#isUp) this.#up = Promise.withResolvers<void>();
     this.#isUp = false;
@@ -410,8 +464,8 @@ export class Lane {
 
   /** Everything that was open is open again, on the same ports. */
   async #reopen(error: Error): Promise<void> {
-    const recordings = [...this.#recordings].map(([slot, { id, paused }]) =>
-      this.#send({ do: 'open-recording', slot, id, paused }),
+    const recordings = [...this.#recordings].map(([slot, recording]) =>
+      this.#send({ do: 'open-recording', slot, ...recording }),
     );
     const reopened = [...this.#streams].map(([slot, setup]) =>
       this.#send({ do: 'open-stream', slot, setup: toWire(setup) }).catch((refused: LaneError) => {
@@ -422,7 +476,7 @@ export class Lane {
     );
     const players = [...this.#players].map(([slot, setup]) => this.#send({ do: 'open-player', slot, setup }));
     const mixers = [...this.#mixers].map(([slot, setup]) => this.#send({ do: 'open-mixer', slot, setup }));
-    await Promise.all([...recordings, ...reopened, ...players, ...mixers]);
+    await Promise.all([...recordings, ...reopened, ...players, ...mixers, ...this.#reopenSinks()]);
     this.#rise();
     for (const slot of this.#recordings.keys()) {
       this.note(slot, { type: 'event', name: 'lane-restarted', restart: this.#life, reason: error.message });

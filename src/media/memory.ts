@@ -130,7 +130,9 @@ export class LaneMemory {
   }
 
   /** The slot's chain of staged records is the core's: empty, or the recording's own if it is opened again. */
-  openRecording(slot: number, id: Uint8Array): void {
+  openRecording(slot: number, id: Uint8Array, isRecorded = true): void {
+    const at = layout.RECORDINGS_AT + slot * layout.RECORDING_BYTES;
+    this.#view.setUint32(at + layout.RECORDING_UNRECORDED_AT, isRecorded ? 0 : 1, true);
     this.#bytes.set(id, layout.RECORDINGS_AT + slot * layout.RECORDING_BYTES + layout.RECORDING_ID_AT);
     this.setPaused(slot, false);
   }

@@ -19,6 +19,7 @@ import {
 } from './io-memory.ts';
 import { ERRNO, errorName, type Libc } from './libc.ts';
 import type { Load } from './memory.ts';
+import { MAX_SENDS } from './sink-memory.ts';
 import type { Batch, LaneSockets, SocketsOptions } from './sockets.ts';
 import { TickBudget } from './tick-budget.ts';
 
@@ -65,6 +66,10 @@ export class NativeSockets implements LaneSockets {
   readonly #epoll: number;
   /** Sockets that were not read to their end. */
   #unfinished: number[] = [];
+  /** By sink: the stream whose socket its packets leave from, and the length of its address. */
+  readonly #destinations: ({ via: number; nameBytes: number } | undefined)[] = [];
+  /** Sinks of the packets that go with one call. */
+  readonly #sending = new Uint32Array(MAX_SENDS);
   /** Nothing is ever written here: a wait on it is a pause. */
   readonly #pause = new Int32Array(new SharedArrayBuffer(4));
   readonly #ticks = new TickBudget();
@@ -84,6 +89,7 @@ export class NativeSockets implements LaneSockets {
     this.#dscp = dscp;
     this.#io = new IoMemory(batch.shared, libc.addressOf);
     this.#io.prepareReceiving();
+    this.#io.prepareSending();
     for (const memory of before) this.#adopt(new IoMemory(memory, libc.addressOf));
     this.#epoll = this.#check(libc.epollCreate(CLOEXEC), 'epoll_create1');
     this.#io.setSocket(EPOLL_SOCKET, this.#epoll, 0);
@@ -124,6 +130,48 @@ export class NativeSockets implements LaneSockets {
     if (fd === null) return;
     const message = this.#io.scratchMessage(packet, addressBytes(address), port, isIPv6(address));
     this.#libc.sendmmsg(fd, message, 1, MSG_DONTWAIT);
+  }
+
+  openSink(sink: number, via: number, address: string, port: number): void {
+    const isIpv6 = isIPv6(address);
+    this.#destinations[sink] = { via, nameBytes: this.#io.writeDestination(sink, addressBytes(address), port, isIpv6) };
+  }
+
+  closeSink(sink: number): void {
+    delete this.#destinations[sink];
+  }
+
+  /** Packets that leave from one socket go with one call. */
+  send(packets: number): void {
+    const { sinks } = this.#batch;
+    let via = -1;
+    let count = 0;
+    for (let n = 0; n < packets; n++) {
+      const sink = sinks.sinkOf(n);
+      const length = sinks.lengthOf(n);
+      const to = this.#destinations[sink];
+      if (!to || length === 0) continue;
+      if (to.via !== via) {
+        this.#sendFrom(via, count);
+        via = to.via;
+        count = 0;
+      }
+      this.#io.describeSend(count, sink, to.nameBytes, sinks.offsetOf(n), length);
+      this.#sending[count++] = sink;
+    }
+    this.#sendFrom(via, count);
+  }
+
+  /** A packet that is refused is counted and passed over: nobody waits for it. */
+  #sendFrom(via: number, count: number): void {
+    if (count === 0) return;
+    const fd = this.#io.socketFd(via * 2 + CHANNEL_RTP) ?? -1;
+    let n = 0;
+    while (n < count) {
+      const sent = this.#libc.sendmmsg(fd, this.#io.sendHeader(n), count - n, MSG_DONTWAIT);
+      if (sent > 0) n += sent;
+      else if (this.#libc.errno() !== ERRNO.EINTR) this.#batch.sinks.countSendError(this.#sending[n++]!);
+    }
   }
 
   run(turn: () => number): void {

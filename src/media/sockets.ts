@@ -10,6 +10,8 @@ import { loadLibc } from './libc.ts';
 import type { LaneMemory, Load } from './memory.ts';
 import { NativeSockets } from './native-sockets.ts';
 
+import type { SinkMemory } from './sink-memory.ts';
+
 /** `auto`: native where it loads. */
 export type SocketDriver = 'auto' | 'native' | 'dgram';
 
@@ -24,6 +26,11 @@ export interface LaneSockets {
   close(stream: number): void;
   /** Sends from the stream's RTCP socket (its RTP socket when it has none) what lies in lane memory. The network's errors are not reported. */
   sendRtcp(stream: number, packet: Uint8Array, address: string, port: number): void;
+  /** Where a sink's packets go, and the stream whose RTP socket they leave from. */
+  openSink(sink: number, via: number, address: string, port: number): void;
+  closeSink(sink: number): void;
+  /** Sends the outgoing packets that the core has made. What the network does not take is counted with its sink. */
+  send(packets: number): void;
   /** Runs the lane until `end`: `turn` does what is due and gives the ms until there is more to do. */
   run(turn: () => number): void;
   /** Since it was asked last: the share of the time that was not spent waiting, and the length of ticks. */
@@ -34,6 +41,7 @@ export interface LaneSockets {
 
 export interface Batch {
   memory: LaneMemory;
+  sinks: SinkMemory;
   /** The memory itself. */
   shared: WebAssembly.Memory;
   wasm: CoreExports;

@@ -204,9 +204,29 @@ export class LaneSrtp {
     return this.#contexts.isOpen(stream);
   }
 
+  /** A sink's own keys. @throws RangeError, NoSrtpRoom */
+  openSink(sink: number, keys: SrtpKeys): void {
+    this.#contexts.open(layout.SINK_CONTEXTS + sink, keys);
+  }
+
+  closeSink(sink: number): void {
+    const context = layout.SINK_CONTEXTS + sink;
+    if (this.#contexts.isOpen(context)) this.#contexts.close(context);
+  }
+
+  /** As `protectRtcp`, for a sink; what has no keys stays as it is. */
+  protectSinkRtcp(sink: number, at: number, bytes: number): number {
+    const context = layout.SINK_CONTEXTS + sink;
+    return this.#contexts.isOpen(context) ? this.#protectRtcp(context, at, bytes) : bytes;
+  }
+
   /** Protects an RTCP packet where it lies, with room behind it. @returns its new length; 0 when it must not be sent. */
   protectRtcp(stream: number, at: number, bytes: number): number {
-    this.#view.setUint32(layout.WORK_AT + layout.WORK_CONTEXT_AT, this.#contexts.addressOf(sendContext(stream)), true);
+    return this.#protectRtcp(sendContext(stream), at, bytes);
+  }
+
+  #protectRtcp(context: number, at: number, bytes: number): number {
+    this.#view.setUint32(layout.WORK_AT + layout.WORK_CONTEXT_AT, this.#contexts.addressOf(context), true);
     this.#view.setUint32(layout.WORK_AT + layout.WORK_PACKET_AT, at, true);
     this.#view.setUint32(layout.WORK_AT + layout.WORK_LENGTH_AT, bytes, true);
     this.#view.setUint32(layout.WORK_AT + layout.WORK_CHANNEL_AT, layout.CHANNEL_RTCP, true);

@@ -14,7 +14,9 @@ import {
   type LaneMessage,
   type LaneRequest,
   type LaneTask,
+  type SinkSetup,
   type StreamSetup,
+  sinkFromWire,
 } from './lane-protocol.ts';
 import { Schedule } from './schedule.ts';
 import { type LaneSockets, openSockets } from './sockets.ts';
@@ -27,6 +29,8 @@ const REPORT_MS = 5_000;
 const REPORT_TURNS = 50;
 /** Nobody waits for what is only recorded: larger batches cost less. */
 const RECORDING_PACE_MS = 2;
+/** What is forwarded is not to wait longer. */
+const FORWARDING_PACE_MS = 0.25;
 /** While the journal's I/O is under way, its completions are not to wait longer. */
 const JOURNAL_TURN_MS = 1;
 const LOAD_MS = 1_000;
@@ -98,6 +102,7 @@ class LaneWorker {
   readonly #sockets: LaneSockets;
   readonly #life: number;
   readonly #streams = new Map<number, StreamSetup>();
+  readonly #sinks = new Map<number, SinkSetup>();
   readonly #schedule = new Schedule();
   /** Notes that found no room; they go before anything else once there is some. */
   readonly #waitingNotes: { slot: number; note: Uint8Array }[] = [];
@@ -117,11 +122,12 @@ class LaneWorker {
     this.#sockets = openSockets(
       {
         memory: this.#core.memory,
+        sinks: this.#core.sinks,
         shared: task.memory,
         wasm: this.#core.wasm,
         nowUs,
-        process: (packets) => this.#guard(() => this.#core.wasm.process(packets)),
-        paceMs: () => RECORDING_PACE_MS,
+        process: (packets) => this.#guard(() => this.#process(packets)),
+        paceMs: () => (this.#sinks.size > 0 ? FORWARDING_PACE_MS : RECORDING_PACE_MS),
       },
       task.sockets,
       task.before,
@@ -185,13 +191,16 @@ class LaneWorker {
   async #carryOut(command: LaneCommand): Promise<void> {
     const { memory } = this.#core;
     if (command.do === 'open-recording') {
-      memory.openRecording(command.slot, command.id);
+      memory.openRecording(command.slot, command.id, command.isRecorded);
       memory.setPaused(command.slot, command.paused);
     } else if (command.do === 'open-stream') await this.#openStream(command.slot, fromWire(command.setup));
     else if (command.do === 'update-stream') {
       this.#updateStream(command.slot, fromWire(command.setup));
     } else if (command.do === 'close-stream') await this.#closeStream(command.slot);
     else if (/-(player|mixer)$/.test(command.do)) this.#listen(command);
+    else if (command.do === 'open-sink') this.#openSink(command.slot, sinkFromWire(command.setup));
+    else if (command.do === 'pause-sink') this.#core.sinks.setPaused(command.slot, command.paused);
+    else if (command.do === 'close-sink') this.#closeSink(command.slot);
     else if (command.do === 'pause') memory.setPaused(command.slot, command.paused);
     else if (command.do === 'note') await this.#note(command.slot, command.note);
     else if (command.do === 'close-recording') await this.#flushed();
@@ -220,6 +229,30 @@ class LaneWorker {
       const play = () => players.play(wasm, nowUs(), decodeNothing);
       this.#stopPlayout ??= this.#schedule.add(FRAME_MS, performance.now(), play);
     }
+  }
+
+  #process(packets: number): void {
+    const { wasm } = this.#core;
+    wasm.process(packets);
+    if (this.#sinks.size === 0) return;
+    for (let sends = wasm.replicate(packets, 1); sends > 0; sends = wasm.replicate(packets, 0))
+      this.#sockets.send(sends);
+  }
+
+  #openSink(slot: number, setup: SinkSetup): void {
+    const { sinks, srtp, wasm } = this.#core;
+    if (setup.srtp) srtp.openSink(slot, setup.srtp);
+    sinks.write(slot, { ...setup, isSrtp: setup.srtp !== null });
+    this.#sockets.openSink(slot, setup.via, setup.remote.address, setup.remote.rtpPort);
+    wasm.openSink(slot);
+    this.#sinks.set(slot, setup);
+  }
+
+  #closeSink(slot: number): void {
+    this.#core.wasm.closeSink(slot);
+    this.#sockets.closeSink(slot);
+    this.#core.srtp.closeSink(slot);
+    this.#sinks.delete(slot);
   }
 
   #tellLoad(): void {
@@ -323,7 +356,16 @@ class LaneWorker {
       const report = this.#core.receiverReport(slot, now, CNAME);
       if (report) this.#sockets.sendRtcp(slot, report, reportTo.address, reportTo.port);
     }
+    this.#sendSenderReports(now);
     this.#reportTurn = (this.#reportTurn + 1) % REPORT_TURNS;
+  }
+
+  #sendSenderReports(now: bigint): void {
+    for (const [slot, { via, remote }] of this.#sinks) {
+      if (remote.rtcpPort === undefined || slot % REPORT_TURNS !== this.#reportTurn) continue;
+      const report = this.#core.senderReport(slot, now, Date.now(), CNAME);
+      if (report) this.#sockets.sendRtcp(via, report, remote.address, remote.rtcpPort);
+    }
   }
 
   /** A trap leaves half-changed memory behind: the lane ends, and is started again over a fresh one. */

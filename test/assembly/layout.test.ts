@@ -61,6 +61,12 @@ const LANE: Region[] = [
   { name: 'RECEIVE_CONTROLS', at: layout.RECEIVE_CONTROLS_AT, bytes: layout.BATCH_PACKETS * layout.CONTROL_BYTES },
   { name: 'EVENTS', at: layout.EVENTS_AT, bytes: layout.MAX_EVENTS * layout.EVENT_BYTES },
   { name: 'IO_SCRATCH', at: layout.IO_SCRATCH_AT, bytes: layout.IO_SCRATCH_BYTES },
+  { name: 'SEND_HEADERS', at: layout.SEND_HEADERS_AT, bytes: layout.MAX_SENDS * layout.MESSAGE_HEADER_BYTES },
+  { name: 'SEND_IOVECS', at: layout.SEND_IOVECS_AT, bytes: layout.MAX_SENDS * layout.IOVEC_BYTES },
+  { name: 'SEND_NAMES', at: layout.SEND_NAMES_AT, bytes: layout.MAX_SINKS * layout.SOCKET_ADDRESS_BYTES },
+  { name: 'SENDS', at: layout.SENDS_AT, bytes: layout.MAX_SENDS * layout.SEND_BYTES },
+  { name: 'OUT', at: layout.OUT_AT, bytes: layout.OUT_BYTES },
+  { name: 'SINKS', at: layout.SINKS_AT, bytes: layout.MAX_SINKS * layout.SINK_BYTES },
   { name: 'SOCKETS', at: layout.SOCKETS_AT, bytes: layout.MAX_SOCKETS * layout.SOCKET_BYTES },
 ];
 

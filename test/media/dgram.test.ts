@@ -5,3 +5,4 @@ TestEngine.sockets = 'dgram';
 await import('./engine.test.ts');
 await import('./lane-restart.test.ts');
 await import('./srtp-lane.test.ts');
+await import('./replicate.test.ts');

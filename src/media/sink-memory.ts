@@ -1,0 +1,142 @@
+/** Sinks as they lie in lane memory, and the outgoing packets that the core makes for them (see assembly/replicate/). */
+import * as layout from '../../assembly/layout.ts';
+
+export { MAX_SENDS, MAX_SINKS } from '../../assembly/layout.ts';
+
+/** A stream that is sent to somebody as another stream. */
+export interface SinkState {
+  /** Slots of the stream that is replicated, and of the one whose sockets it leaves from. */
+  stream: number;
+  via: number;
+  ssrc: number;
+  /** Of its first packet, random (RFC 3550 section 5.1). */
+  firstSeq: number;
+  firstTimestamp: number;
+  /** Hz. */
+  clockRate: number;
+  /** Payload types that have another number at the sink. */
+  payloadTypes: { from: number; to: number }[];
+  paused: boolean;
+  isSrtp: boolean;
+}
+
+/** What a sink has sent. */
+export interface SinkCounts {
+  packets: number;
+  /** Of payload. */
+  octets: number;
+  /** Packets that came too late to have a number: from before a pause, or a change of the source. */
+  late: number;
+  /** Packets that could not be protected, for the key is exhausted. */
+  unprotected: number;
+  /** Packets that the network did not take. */
+  sendErrors: number;
+}
+
+const SENDER_REPORT_BYTES = 28;
+const NTP_EPOCH_SEC = 2_208_988_800;
+
+export class SinkMemory {
+  readonly #bytes: Uint8Array;
+  readonly #view: DataView;
+
+  constructor(memory: WebAssembly.Memory) {
+    this.#bytes = new Uint8Array(memory.buffer);
+    this.#view = new DataView(memory.buffer);
+  }
+
+  /** The core is to be told of it then. */
+  write(sink: number, state: SinkState): void {
+    const at = sinkAt(sink);
+    this.#bytes.fill(0, at, at + layout.SINK_BYTES);
+    for (let type = 0; type < 128; type++) this.#bytes[at + layout.SINK_PAYLOAD_TYPES_AT + type] = type;
+    for (const { from, to } of state.payloadTypes) this.#bytes[at + layout.SINK_PAYLOAD_TYPES_AT + from] = to;
+    let flags = layout.SINK_OPEN | layout.SINK_ANCHORING;
+    if (state.isSrtp) flags |= layout.SINK_SRTP;
+    if (state.paused) flags |= layout.SINK_PAUSED;
+    this.#set(at + layout.SINK_FLAGS_AT, flags);
+    this.#set(at + layout.SINK_STREAM_AT, state.stream);
+    this.#set(at + layout.SINK_SSRC_AT, state.ssrc);
+    this.#set(at + layout.SINK_NEXT_SEQ_AT, state.firstSeq);
+    this.#set(at + layout.SINK_TIMESTAMP_AT, state.firstTimestamp);
+    this.#set(at + layout.SINK_CLOCK_RATE_AT, state.clockRate);
+  }
+
+  /** What comes after a pause begins anew. */
+  setPaused(sink: number, paused: boolean): void {
+    const at = sinkAt(sink) + layout.SINK_FLAGS_AT;
+    const flags = this.#view.getUint32(at, true) & ~layout.SINK_PAUSED;
+    this.#set(at, flags | (paused ? layout.SINK_PAUSED | layout.SINK_ANCHORING : 0));
+  }
+
+  counts(sink: number): SinkCounts {
+    const read = (at: number) => this.#view.getUint32(sinkAt(sink) + at, true);
+    return {
+      packets: read(layout.SINK_PACKETS_AT),
+      octets: Number(this.#view.getBigUint64(sinkAt(sink) + layout.SINK_OCTETS_AT, true)),
+      late: read(layout.SINK_LATE_AT),
+      unprotected: read(layout.SINK_UNPROTECTED_AT),
+      sendErrors: read(layout.SINK_SEND_ERRORS_AT),
+    };
+  }
+
+  countSendError(sink: number): void {
+    const at = sinkAt(sink) + layout.SINK_SEND_ERRORS_AT;
+    this.#set(at, this.#view.getUint32(at, true) + 1);
+  }
+
+  /** Of the n-th outgoing packet. */
+  sinkOf(n: number): number {
+    return this.#view.getUint32(layout.SENDS_AT + n * layout.SEND_BYTES + layout.SEND_SINK_AT, true);
+  }
+
+  offsetOf(n: number): number {
+    return this.#view.getUint32(layout.SENDS_AT + n * layout.SEND_BYTES + layout.SEND_OFFSET_AT, true);
+  }
+
+  /** 0: it must not be sent. */
+  lengthOf(n: number): number {
+    return this.#view.getUint32(layout.SENDS_AT + n * layout.SEND_BYTES + layout.SEND_LENGTH_AT, true);
+  }
+
+  /** The n-th outgoing packet: valid until the next are made. */
+  packet(n: number): Uint8Array {
+    return this.#bytes.subarray(this.offsetOf(n), this.offsetOf(n) + this.lengthOf(n));
+  }
+
+  /**
+   * A sender report with CNAME (RFC 3550 sections 6.4.1, 6.5.1) into the scratch region, `offset` bytes into it. @returns its length; 0 when
+   * nothing has been sent yet. `nowUs` is monotonic.
+   */
+  writeSenderReport(sink: number, offset: number, nowUs: bigint, wallMs: number, cname: Uint8Array): number {
+    const at = sinkAt(sink);
+    const read = (from: number) => this.#view.getUint32(at + from, true);
+    if (read(layout.SINK_PACKETS_AT) === 0) return 0;
+    const elapsedUs = Number(nowUs - this.#view.getBigUint64(at + layout.SINK_ARRIVAL_US_AT, true));
+    const timestamp = read(layout.SINK_TIMESTAMP_AT) + Math.round((elapsedUs * read(layout.SINK_CLOCK_RATE_AT)) / 1e6);
+    const sdesBytes = (4 + 4 + 2 + cname.length + 1 + 3) & ~3;
+    const to = layout.SCRATCH_AT + offset;
+    this.#bytes.fill(0, to, to + SENDER_REPORT_BYTES + sdesBytes);
+    const put = (position: number, value: number) => this.#view.setUint32(to + position, value >>> 0, false);
+    put(0, 0x80c8_0006);
+    put(4, read(layout.SINK_SSRC_AT));
+    put(8, Math.floor(wallMs / 1000) + NTP_EPOCH_SEC);
+    put(12, Math.floor(((wallMs % 1000) / 1000) * 2 ** 32));
+    put(16, timestamp);
+    put(20, read(layout.SINK_PACKETS_AT));
+    put(24, this.counts(sink).octets);
+    put(28, 0x81ca_0000 | (sdesBytes / 4 - 1));
+    put(32, read(layout.SINK_SSRC_AT));
+    this.#bytes.set([1, cname.length], to + 36);
+    this.#bytes.set(cname, to + 38);
+    return SENDER_REPORT_BYTES + sdesBytes;
+  }
+
+  #set(at: number, value: number): void {
+    this.#view.setUint32(at, value >>> 0, true);
+  }
+}
+
+function sinkAt(sink: number): number {
+  return layout.SINKS_AT + sink * layout.SINK_BYTES;
+}

@@ -1,0 +1,108 @@
+/** Media Stream Replication: streams of a session, sent to others while they run (RFC 7866: to a recorder). */
+import { randomInt } from 'node:crypto';
+import { addressBytes } from './address.ts';
+import type { Lane } from './lane.ts';
+import type { SinkSetup } from './lane-protocol.ts';
+import type { SinkCounts } from './sink-memory.ts';
+import { checkSrtpKeys, type SrtpKeys } from './srtp-suites.ts';
+
+export interface SinkOptions {
+  /** Where its packets and its sender reports go; no reports without `rtcpPort`. */
+  remote: { address: string; rtpPort: number; rtcpPort?: number };
+  /** Keys of the sink's own, which no other stream may have; null or left out: it goes in the clear. */
+  srtp?: SrtpKeys | null;
+  /** Payload types that have another number there. */
+  payloadTypes?: { from: number; to: number }[];
+  /** Number of the stream of the session from whose ports it leaves (symmetric RTP, RFC 4961); the lane's sending ports when left out. */
+  via?: number;
+  /** Begins paused. */
+  paused?: boolean;
+}
+
+export interface SinkStats extends SinkCounts {
+  ssrc: number;
+}
+
+/** What a sink needs to know of the stream and of the way out. */
+export interface SinkPlace {
+  stream: number;
+  clockRate: number;
+  via: number;
+  local: { address: string; rtpPort: number; rtcpPort: number };
+}
+
+/** One stream that is sent to somebody. */
+export class Sink {
+  /** Where its packets come from: what an offer names. */
+  readonly local: SinkPlace['local'];
+  readonly #lane: Lane;
+  readonly #slot: number;
+  readonly #onRemoved: (sink: Sink) => void;
+  #removed: Promise<SinkStats> | null = null;
+
+  private constructor(lane: Lane, slot: number, local: SinkPlace['local'], onRemoved: (sink: Sink) => void) {
+    this.#lane = lane;
+    this.#slot = slot;
+    this.local = local;
+    this.#onRemoved = onRemoved;
+  }
+
+  /** @throws RangeError for keys or payload types that cannot be. Rejects with LaneFull. */
+  static async open(
+    lane: Lane,
+    place: SinkPlace,
+    options: SinkOptions,
+    onRemoved: (sink: Sink) => void,
+  ): Promise<Sink> {
+    const slot = await lane.openSink(sinkSetup(place, options));
+    return new Sink(lane, slot, place.local, onRemoved);
+  }
+
+  /** Another one after the lane was started again. */
+  get ssrc(): number {
+    return this.#lane.sinkSetup(this.#slot).ssrc;
+  }
+
+  /** No packet leaves from now on. */
+  async pause(): Promise<void> {
+    if (!this.#removed) await this.#lane.pauseSink(this.#slot, true);
+  }
+
+  /** Sequence numbers go on where they were, timestamps with the time that has gone by. */
+  async resume(): Promise<void> {
+    if (!this.#removed) await this.#lane.pauseSink(this.#slot, false);
+  }
+
+  stats(): SinkStats {
+    return { ssrc: this.ssrc, ...this.#lane.sinkCounts(this.#slot) };
+  }
+
+  /** Resolves to what it has sent to its end. */
+  remove(): Promise<SinkStats> {
+    this.#removed ??= this.#remove();
+    return this.#removed;
+  }
+
+  async #remove(): Promise<SinkStats> {
+    const { ssrc } = this;
+    const counts = await this.#lane.closeSink(this.#slot);
+    this.#onRemoved(this);
+    return { ssrc, ...counts };
+  }
+}
+
+function sinkSetup(place: SinkPlace, options: SinkOptions): SinkSetup {
+  const { remote, srtp = null, payloadTypes = [], paused = false } = options;
+  addressBytes(remote.address); // a wrong one is the caller's mistake: say so at once
+  if (srtp) checkSrtpKeys(srtp);
+  for (const type of payloadTypes.flatMap(({ from, to }) => [from, to])) {
+    if (!Number.isInteger(type) || type < 0 || type > 127) throw new RangeError(`payload type ${type}: 0 to 127`);
+  }
+  const { stream, clockRate, via } = place;
+  return { stream, clockRate, via, remote, srtp, payloadTypes, paused, ...randomStart() };
+}
+
+/** SSRC, sequence number and timestamp to begin with (RFC 3550 section 5.1). The first number is below 2^15, so that no receiver misses a wrap. */
+export function randomStart(): Pick<SinkSetup, 'ssrc' | 'firstSeq' | 'firstTimestamp'> {
+  return { ssrc: randomInt(1, 0xffff_ffff), firstSeq: randomInt(0, 0x8000), firstTimestamp: randomInt(0, 0xffff_ffff) };
+}

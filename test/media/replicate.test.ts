@@ -1,0 +1,202 @@
+/** Replication over real sockets: every sink gets the source's packets, under its own keys, whatever becomes of the others. */
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { createSocket, type Socket } from 'node:dgram';
+import { once } from 'node:events';
+import { test } from 'node:test';
+import type { Sink, SrtpKeys, StreamMedia } from '../../src/media/index.ts';
+import { Secret } from '../../src/media/srtp.ts';
+import { LOOPBACK, PCMU, Sender, TestEngine, until } from './loopback.ts';
+import { rtp } from './rig.ts';
+import { deriveSession, protectRtp, unprotectRtcp } from './srtp/oracle.ts';
+
+const STREAM = { label: '1', channel: 0, payloadTypes: PCMU, remote: null, rtcpMux: false };
+const SUITES = { AES_CM_128_HMAC_SHA1_80: 30, AEAD_AES_128_GCM: 28, AES_256_CM_HMAC_SHA1_80: 46 } as const;
+
+class Receiver {
+  readonly packets: Buffer[] = [];
+  readonly from = new Set<number>();
+  readonly #socket: Socket;
+
+  private constructor(socket: Socket) {
+    this.#socket = socket;
+    socket.on('message', (packet, { port }) => {
+      this.packets.push(packet);
+      this.from.add(port);
+    });
+  }
+
+  static async open(): Promise<Receiver> {
+    const socket = createSocket({ type: 'udp4', recvBufferSize: 1 << 20 });
+    socket.bind(0, LOOPBACK);
+    await once(socket, 'listening');
+    socket.unref();
+    return new Receiver(socket);
+  }
+
+  get port(): number {
+    return this.#socket.address().port;
+  }
+
+  close(): void {
+    this.#socket.close();
+  }
+}
+
+function newKeys(suite: keyof typeof SUITES): SrtpKeys {
+  return { suite, keys: [{ keyAndSalt: new Secret(randomBytes(SUITES[suite])), mki: null }] };
+}
+
+const packetOf = (seq: number) => rtp({ seq, timestamp: seq * 160, payload: Buffer.alloc(160, seq) });
+
+/** The source's packets as the sink must have sent them, by what its first header says it began with. */
+function asSent(first: Buffer, sources: number[], keys: SrtpKeys | null): Buffer[] {
+  const session = keys && deriveSession({ suite: keys.suite, keyAndSalt: keys.keys[0]!.keyAndSalt.reveal() });
+  return sources.map((seq, n) => {
+    const packet = packetOf(seq);
+    const steps = seq - sources[0]!;
+    if (n === 0) packet[1]! |= 0x80;
+    packet.writeUInt16BE((first.readUInt16BE(2) + steps) & 0xffff, 2);
+    packet.writeUInt32BE((first.readUInt32BE(4) + steps * 160) >>> 0, 4);
+    packet.writeUInt32BE(first.readUInt32BE(8), 8);
+    return session ? protectRtp(session.rtp, 0, packet) : packet;
+  });
+}
+
+test('RFC 7866: three sinks of a stream, each with keys of its own, and one in the clear', async () => {
+  const tested = await TestEngine.start();
+  const sender = await Sender.open();
+  const session = await tested.engine.openSession();
+  const media = await session.addStream({ ...STREAM, remote: sender.remote });
+  const keys = [...Object.keys(SUITES).map((suite) => newKeys(suite as keyof typeof SUITES)), null];
+  const receivers = await Promise.all(keys.map(() => Receiver.open()));
+  const sinks: Sink[] = [];
+  for (const [n, srtp] of keys.entries()) {
+    const remote = { address: LOOPBACK, rtpPort: receivers[n]!.port };
+    sinks.push(await session.addSink(media.index, { remote, srtp }));
+  }
+  const sources = Array.from({ length: 300 }, (_, seq) => seq + 5).filter((seq) => seq % 17 !== 0);
+  for (const [n, seq] of sources.entries()) {
+    sender.send(packetOf(seq), media);
+    if (n % 20 === 19) await new Promise((resolve) => setImmediate(resolve));
+  }
+  for (const [n, receiver] of receivers.entries()) {
+    await until(() => receiver.packets.length === sources.length, `the packets of sink ${n}`);
+    const expected = asSent(receiver.packets[0]!, sources, keys[n]!);
+    assert.deepEqual(receiver.packets, expected, `sink ${n}`);
+    const { ssrc, local } = sinks[n]!;
+    assert.equal(receiver.packets[0]!.readUInt32BE(8), ssrc);
+    assert.deepEqual([...receiver.from], [local.rtpPort], 'where an offer says that they come from');
+    const { packets, octets, sendErrors } = sinks[n]!.stats();
+    assert.deepEqual([packets, octets, sendErrors], [sources.length, sources.length * 160, 0]);
+    receiver.close();
+  }
+  assert.equal(new Set(sinks.map(({ ssrc }) => ssrc)).size, sinks.length);
+  const last = await sinks[0]!.remove();
+  assert.equal(last.packets, sources.length);
+  await session.close();
+  assert.equal(tested.journal().size, 0, 'a session that is not recorded leaves nothing in the journal');
+  sender.close();
+  await tested.close();
+});
+
+test('RFC 4961: two parties that are anchored hear each other from the ports that they send to', async () => {
+  const tested = await TestEngine.start();
+  const parties = [await Sender.open(), await Sender.open()];
+  const session = await tested.engine.openSession();
+  const legs: StreamMedia[] = [];
+  for (const [channel, { remote }] of parties.entries()) {
+    legs.push(await session.addStream({ ...STREAM, channel, remote }));
+  }
+  for (const [from, to] of [
+    [0, 1],
+    [1, 0],
+  ] as const) {
+    await session.addSink(from, { remote: parties[to]!.remote, via: to });
+  }
+  const heard = parties.map(() => [] as Array<{ payload: number; port: number }>);
+  for (const [n, party] of parties.entries()) {
+    party.rtp.on('message', (packet, { port }) => void heard[n]!.push({ payload: packet[12]!, port }));
+  }
+  for (let seq = 0; seq < 50; seq++) {
+    for (const [n, party] of parties.entries()) party.send(packetOf(2 * seq + n), legs[n]!);
+  }
+  await until(() => heard.every((packets) => packets.length === 50), 'both to hear each other');
+  for (const n of [0, 1]) {
+    const expected = Array.from({ length: 50 }, (_, seq) => ({ payload: 2 * seq + 1 - n, port: legs[n]!.rtpPort }));
+    assert.deepEqual(heard[n], expected);
+  }
+  await session.close();
+  for (const party of parties) party.close();
+  await tested.close();
+});
+
+test('sinks that are paused, dead or removed: the others get everything', async () => {
+  const tested = await TestEngine.start();
+  const sender = await Sender.open();
+  const session = await tested.engine.openSession();
+  const media = await session.addStream({ ...STREAM, remote: sender.remote });
+  const [steady, paused, dead, removed] = await Promise.all([1, 2, 3, 4].map(() => Receiver.open()));
+  const sinkTo = ({ port }: Receiver) => session.addSink(media.index, { remote: { address: LOOPBACK, rtpPort: port } });
+  await sinkTo(steady!);
+  const pausing = await sinkTo(paused!);
+  await sinkTo(dead!);
+  const removing = await sinkTo(removed!);
+  dead!.close(); // its port answers with ICMP from now on
+  const sendSome = async (from: number, to: number) => {
+    const before = steady!.packets.length;
+    for (let seq = from; seq < to; seq++) sender.send(packetOf(seq), media);
+    await until(() => steady!.packets.length === before + to - from, 'the steady sink');
+  };
+  await sendSome(0, 20);
+  await until(() => paused!.packets.length === 20 && removed!.packets.length === 20, 'all sinks');
+  await pausing.pause();
+  await removing.remove();
+  await sendSome(20, 40);
+  await pausing.resume();
+  await sendSome(40, 60);
+  await until(() => paused!.packets.length === 40, 'what came behind the pause');
+  assert.equal(removed!.packets.length, 20);
+  const seqs = paused!.packets.map((packet) => packet.readUInt16BE(2));
+  assert.deepEqual(
+    seqs,
+    seqs.map((_, n) => seqs[0]! + n),
+    'no gap over the pause',
+  );
+  assert.deepEqual(
+    paused!.packets.map((packet) => packet[12]),
+    [...Array(20).keys(), ...Array.from({ length: 20 }, (_, n) => n + 40)],
+  );
+  await session.close();
+  for (const receiver of [steady!, paused!, removed!]) receiver.close();
+  sender.close();
+  await tested.close();
+});
+
+test('RFC 3550 6.4.1: sender reports of a sink tell what it has sent, as SRTCP under its key', async () => {
+  const tested = await TestEngine.start();
+  const sender = await Sender.open();
+  const session = await tested.engine.openSession();
+  const media = await session.addStream({ ...STREAM, remote: sender.remote });
+  const [rtpReceiver, rtcpReceiver] = [await Receiver.open(), await Receiver.open()];
+  const srtp = newKeys('AEAD_AES_128_GCM');
+  const remote = { address: LOOPBACK, rtpPort: rtpReceiver.port, rtcpPort: rtcpReceiver.port };
+  const sink = await session.addSink(media.index, { remote, srtp });
+  for (let seq = 0; seq < 10; seq++) sender.send(packetOf(seq), media);
+  await until(() => rtpReceiver.packets.length === 10, 'the packets');
+  await until(() => rtcpReceiver.packets.length > 0, 'a sender report', 8_000);
+  const keys = deriveSession({ suite: srtp.suite, keyAndSalt: srtp.keys[0]!.keyAndSalt.reveal() });
+  const report = Buffer.from(unprotectRtcp(keys.rtcp, rtcpReceiver.packets[0]!).packet);
+  assert.deepEqual([report[0], report[1], report.readUInt16BE(2)], [0x80, 200, 6]);
+  assert.equal(report.readUInt32BE(4), sink.ssrc);
+  assert.ok(Math.abs(report.readUInt32BE(8) - 2_208_988_800 - Date.now() / 1000) < 10, 'the time of day');
+  assert.deepEqual([report.readUInt32BE(20), report.readUInt32BE(24)], [10, 1600]);
+  const lastTimestamp = rtpReceiver.packets.at(-1)!.readUInt32BE(4);
+  const elapsed = (report.readUInt32BE(16) - lastTimestamp) >>> 0;
+  assert.ok(elapsed < 8 * 8000, `${elapsed} RTP units behind the last packet`);
+  assert.equal(report[29], 202, 'with a CNAME');
+  await session.close();
+  for (const receiver of [rtpReceiver, rtcpReceiver]) receiver.close();
+  sender.close();
+  await tested.close();
+});
