@@ -213,17 +213,30 @@ export class NativeSockets implements LaneSockets {
     this.#polledMs = performance.now();
     this.#waitedMs += this.#polledMs - fromMs;
     this.#hadPackets = false;
+    if (this.#isWoken(events)) return;
     this.#readClocks();
     const unfinished = this.#unfinished;
     if (unfinished.length > 0) {
       this.#unfinished = [];
       for (const socket of unfinished) this.#read(socket, READ_ROUNDS);
     }
+    for (let n = 0; n < events; n++) this.#read(this.#io.eventData(n), READ_ROUNDS);
+    this.#process();
+  }
+
+  /**
+   * A message to the lane comes before packets that it may have brought about (the first behind an answer): they are read when the event loop
+   * has delivered it.
+   */
+  #isWoken(events: number): boolean {
+    let isWoken = false;
+    for (let n = 0; n < events; n++) isWoken ||= this.#io.eventData(n) === WAKE;
+    if (!isWoken) return false;
     for (let n = 0; n < events; n++) {
       const socket = this.#io.eventData(n);
-      if (socket !== WAKE) this.#read(socket, READ_ROUNDS);
+      if (socket !== WAKE) this.#unfinished.push(socket);
     }
-    this.#process();
+    return true;
   }
 
   /** Until the socket is empty, or for so many rounds. */
