@@ -781,9 +781,9 @@ export const PLC_STATE_BYTES = PLC_PERIOD_AT + PLC_PERIOD_BYTES;
 /** Two bands, low and high: scale factors and predictors. */
 export const G722_BANDS_AT = 0;
 export const G722_BAND_BYTES = 96;
-/** 24 values of the receive QMF. */
+/** The receive QMF: twelve sums of the bands and twelve differences, in vectors of eight. */
 export const G722_QMF_AT = G722_BANDS_AT + 2 * G722_BAND_BYTES;
-export const G722_QMF_BYTES = 96;
+export const G722_QMF_BYTES = 64;
 export const G722_TABLES_AT = G722_QMF_AT + G722_QMF_BYTES;
 export const G722_TABLES_BYTES = 288;
 export const G722_STATE_BYTES = G722_TABLES_AT + G722_TABLES_BYTES;

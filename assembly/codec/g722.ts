@@ -138,20 +138,35 @@ function highBand(tables: usize, band: usize, code: u32): i32 {
   return sound;
 }
 
-/** The receive QMF: two samples at 16 kHz of one of each band. */
-function join(state: usize, low: i32, high: i32, target: usize): void {
-  const line = state + G722_QMF_AT;
-  memory.copy(line, line + 8, 88);
-  store<i32>(line, low + high, 88);
-  store<i32>(line, low - high, 92);
-  let even = 0;
-  let odd = 0;
-  for (let i: usize = 0; i < 12; i++) {
-    even += load<i32>(line + (i << 3)) * <i32>load<i16>(state + G722_TABLES_AT + TAPS + (i << 1));
-    odd += load<i32>(line + (i << 3), 4) * <i32>load<i16>(state + G722_TABLES_AT + TAPS + ((11 - i) << 1));
-  }
+/**
+ * The receive QMF: two samples at 16 kHz of one of each band. Its line has the last twelve sums of the bands, the newest
+ * last, and behind them their differences, the newest first, so that the same coefficients serve both. Each fits into
+ * 16 bits, for the bands are limited to 15.
+ */
+function join(line: usize, taps: usize, low: i32, high: i32, target: usize): void {
+  const sums = v128.load(line);
+  const laterSums = v128.load(line, 16);
+  const differences = v128.load(line, 32);
+  const olderDifferences = v128.load(line, 48);
+  const a = i16x8.shuffle(sums, laterSums, 1, 2, 3, 4, 5, 6, 7, 8);
+  const b = i16x8.replace_lane(i16x8.shuffle(laterSums, laterSums, 1, 2, 3, 4, 4, 5, 6, 7), 3, <i16>(low + high));
+  const c = i16x8.replace_lane(i16x8.shuffle(differences, differences, 0, 0, 1, 2, 3, 4, 5, 6), 0, <i16>(low - high));
+  const d = i16x8.shuffle(differences, olderDifferences, 7, 8, 9, 10, 12, 13, 14, 15);
+  v128.store(line, a);
+  v128.store(line, b, 16);
+  v128.store(line, c, 32);
+  v128.store(line, d, 48);
+  const first = v128.load(taps);
+  const last = v128.load(taps, 16);
+  const even = sum(i32x4.add(i32x4.dot_i16x8_s(a, first), i32x4.dot_i16x8_s(b, last)));
+  const odd = sum(i32x4.add(i32x4.dot_i16x8_s(c, first), i32x4.dot_i16x8_s(d, last)));
   store<i16>(target, <i16>saturated(odd >> 11));
   store<i16>(target, <i16>saturated(even >> 11), 2);
+}
+
+function sum(lanes: v128): i32 {
+  const pairs = i32x4.add(lanes, i32x4.shuffle(lanes, lanes, 2, 3, 0, 1));
+  return i32x4.extract_lane(pairs, 0) + i32x4.extract_lane(pairs, 1);
 }
 
 /** Decodes `bytes` octets to twice as many 16-bit samples. */
@@ -162,6 +177,6 @@ export function g722Decode(state: usize, source: usize, bytes: u32, target: usiz
     const code = <u32>load<u8>(source + i);
     const low = lowBand(tables, bands, code & 63);
     const high = highBand(tables, bands + G722_BAND_BYTES, code >> 6);
-    join(state, low, high, target + (i << 2));
+    join(state + G722_QMF_AT, tables + TAPS, low, high, target + (i << 2));
   }
 }

@@ -35,8 +35,8 @@ export function soundRateHz({ encoding, clockRate }: Encoding): number {
 
 /** Samples per channel that the payload at `at` decodes to; 0 if it cannot be decoded. */
 export function soundSamples(type: Encoding, bytes: Uint8Array, at: number, length: number): number {
+  const bytesPerSample = BYTES_PER_SAMPLE[type.encoding];
+  if (bytesPerSample !== undefined) return Math.floor(Math.floor(length / bytesPerSample) / type.channels);
   if (!isDecodable(type)) return 0;
-  if (type.encoding === 'G722') return length * G722_SAMPLES_PER_OCTET;
-  if (type.encoding === 'OPUS') return opusSamples(bytes, at, length);
-  return Math.floor(Math.floor(length / (BYTES_PER_SAMPLE[type.encoding] as number)) / type.channels);
+  return type.encoding === 'G722' ? length * G722_SAMPLES_PER_OCTET : opusSamples(bytes, at, length);
 }
