@@ -66,6 +66,22 @@ test('reordered, beside a leg at 8 kHz: the same samples as in order', { skip },
   assert.equal(straight.channels[1][6000], straight.channels[1][48_000]);
 });
 
+test('each of many SSRCs in turn begins with a decoder that is new', { skip }, async () => {
+  const { packets } = readOgg(oggOf(LEFT, 20, '-b:a', '32k'));
+  const count = 40; // more than are kept
+  const records = range(0, count * 5 - 1).map((n) => {
+    const epoch = Math.floor(n / 5);
+    const payload = packets[50 + (n % 5)] as Buffer;
+    const arrivalUs = 1_000_000 + n * 20_000;
+    return rtp({ seq: n, timestamp: n * 960, ssrc: epoch, epoch, payloadType: 111, payload, arrivalUs });
+  });
+  const { channels } = await make([recordingNote(), streamNote(0, [OPUS]), ...records]);
+  assert.equal(channels[0].length, count * 5 * 960);
+  const first = channels[0].subarray(0, 5 * 960);
+  assert.ok(first.some((sample) => Math.abs(sample) > 500));
+  for (let i = 1; i < count; i++) assert.deepEqual(channels[0].subarray(i * 5 * 960, (i + 1) * 5 * 960), first);
+});
+
 test('RFC 7587 3.1.3: what discontinuous transmission leaves out is silence', { skip }, async () => {
   const ogg = oggOf(LEFT, 20, '-b:a', '32k');
   const { packets, preSkip } = readOgg(ogg);
