@@ -780,7 +780,7 @@ export const PLC_STATE_BYTES = PLC_PERIOD_AT + PLC_PERIOD_BYTES;
 
 /** Two bands, low and high: scale factors and predictors. */
 export const G722_BANDS_AT = 0;
-export const G722_BAND_BYTES = 96;
+export const G722_BAND_BYTES = 80;
 /** The receive QMF: twelve sums of the bands and twelve differences, in vectors of eight. */
 export const G722_QMF_AT = G722_BANDS_AT + 2 * G722_BAND_BYTES;
 export const G722_QMF_BYTES = 64;

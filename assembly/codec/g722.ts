@@ -17,8 +17,9 @@ const SCALE: usize = 12;
 const POLES: usize = 16;
 const RECONSTRUCTED: usize = 24;
 const PARTIAL: usize = 32;
-const ZEROS: usize = 44;
-const DIFFERENCES: usize = 68;
+/** Six of 16 bits in a vector of eight. */
+const ZEROS: usize = 48;
+const DIFFERENCES: usize = 64;
 
 /** Tables 7, 8, 13 and 15 of the recommendation, and the coefficients of the receive QMF. */
 function writeTables(at: usize): void {
@@ -72,21 +73,27 @@ function adaptPoles(band: usize, partial: i32): void {
   store<i32>(band + POLES, second, 4);
 }
 
-/** UPZERO, DELAYA and FILTEZ: gives the estimate of the zeros. */
+/**
+ * UPZERO, DELAYA and FILTEZ: gives the estimate of the zeros. Six lanes count: the last two of the differences are 0, so
+ * what the coefficients have there is of no consequence.
+ */
 function adaptZeros(band: usize, difference: i32): i32 {
-  const step = difference === 0 ? 0 : 128;
-  let newer = difference;
-  let sum = 0;
-  for (let i: usize = 0; i < 24; i += 4) {
-    const older = load<i32>(band + DIFFERENCES + i);
-    const leaked = (load<i32>(band + ZEROS + i) * 32640) >> 15;
-    const zero = saturated(leaked + (sameSign(older, difference) ? step : -step));
-    store<i32>(band + ZEROS + i, zero);
-    store<i32>(band + DIFFERENCES + i, newer);
-    sum += (zero * saturated(newer << 1)) >> 15;
-    newer = older;
-  }
-  return saturated(sum);
+  const older = v128.load(band, DIFFERENCES);
+  const zeros = v128.load(band, ZEROS);
+  // A leak of 255/256, rounded down: less the 256th part, rounded up.
+  const isFraction = i16x8.ne(v128.and(zeros, i16x8.splat(255)), i16x8.splat(0));
+  const leaked = i16x8.sub(zeros, i16x8.sub(i16x8.shr_s(zeros, 8), isFraction));
+  const isOpposite = i16x8.shr_s(v128.xor(older, i16x8.splat(<i16>difference)), 15);
+  const step = i16x8.splat(difference === 0 ? 0 : 128);
+  const adapted = i16x8.add_sat_s(leaked, i16x8.sub(v128.xor(step, isOpposite), isOpposite));
+  const moved = i16x8.shuffle(older, i16x8.splat(0), 0, 0, 1, 2, 3, 4, 8, 8);
+  const newer = i16x8.replace_lane(moved, 0, <i16>difference);
+  v128.store(band, adapted, ZEROS);
+  v128.store(band, newer, DIFFERENCES);
+  const doubled = i16x8.add_sat_s(newer, newer);
+  const first = i32x4.shr_s(i32x4.extmul_low_i16x8_s(adapted, doubled), 15);
+  const last = i32x4.shr_s(i32x4.extmul_high_i16x8_s(adapted, doubled), 15);
+  return saturated(sum(i32x4.add(first, last)));
 }
 
 /** Block 4: the predictor takes a quantised difference. */

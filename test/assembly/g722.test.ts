@@ -44,3 +44,11 @@ test('noise and a sweep: equal to ffmpeg, sample for sample', { skip }, () => {
   assertAsFfmpeg(g722Of('anoisesrc=d=2:r=16000:a=0.8:seed=7'));
   assertAsFfmpeg(g722Of("aevalsrc='0.7*sin(2*PI*(100+1500*t)*t)*(1+sin(25*t))/2':d=2:s=16000"));
 });
+
+test('octets that stay for long drive the predictors to their limits: equal to ffmpeg', { skip }, () => {
+  const next = random(9);
+  assertAsFfmpeg(Uint8Array.from({ length: 256 * 400 }, (_, i) => Math.floor(i / 400)));
+  // Two in turn: differences whose signs agree, or never do.
+  const pairs = Array.from({ length: 120 }, () => [next() * 256, next() * 256]);
+  assertAsFfmpeg(Uint8Array.from({ length: 120 * 800 }, (_, i) => pairs[Math.floor(i / 800)]?.[i % 2] ?? 0));
+});
