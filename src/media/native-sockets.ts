@@ -31,6 +31,8 @@ const READ_ROUNDS = 32;
 const DRAIN_ROUNDS = 1_000;
 /** A wait is no longer than this, whatever is due: what has no descriptor to wake it (I/O of the journal) must not lie long. */
 const MAX_WAIT_MS = 50;
+/** Messages, timers and completed I/O wait no longer while there are packets. */
+const EVENT_LOOP_MS = 2;
 /** Data of the event that wakes the lane. */
 const WAKE = -1;
 const TIMER_SLACK_NS = 1_000;
@@ -196,9 +198,13 @@ export class NativeSockets implements LaneSockets {
 
   readonly #runTurn = () => {
     if (!this.#turn) return;
-    const dueMs = this.#turn();
-    if (!this.#turn) return;
-    this.#poll(dueMs);
+    // The event loop's turn costs as much as several packets: under load it comes once in a few polls.
+    const untilMs = performance.now() + EVENT_LOOP_MS;
+    do {
+      const dueMs = this.#turn();
+      if (!this.#turn) return;
+      this.#poll(dueMs);
+    } while (this.#hadPackets && performance.now() < untilMs);
     setImmediate(this.#runTurn);
   };
 

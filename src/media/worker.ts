@@ -30,7 +30,7 @@ const REPORT_TURNS = 50;
 /** Nobody waits for what is only recorded: larger batches cost less. */
 const RECORDING_PACE_MS = 2;
 /** What is forwarded is not to wait longer. */
-const FORWARDING_PACE_MS = 0.25;
+const FORWARDING_PACE_MS = 0.5;
 /** While the journal's I/O is under way, its completions are not to wait longer. */
 const JOURNAL_TURN_MS = 1;
 const LOAD_MS = 1_000;

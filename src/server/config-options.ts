@@ -156,6 +156,22 @@ export const SERVER_OPTIONS: readonly OptionSpec[] = [
     example: '20000-39999',
   },
   {
+    key: 'mediaSockets',
+    flag: '--media-sockets <driver>',
+    description: 'how media is received: auto, native (batches; Linux with koffi) or dgram (everywhere)',
+    schema: { enum: ['auto', 'native', 'dgram'] },
+    default: 'auto',
+    example: 'auto',
+  },
+  {
+    key: 'dscp',
+    flag: '--dscp <n>',
+    description: 'differentiated services code point of what media sockets send (native sockets only)',
+    schema: count(0, 63),
+    default: 46,
+    example: '46',
+  },
+  {
     key: 'lanes',
     flag: '--lanes <n>',
     description: 'media lanes, each a thread (default: processors less one for signalling)',

@@ -9,6 +9,7 @@ import path from 'node:path';
 import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
 import type { Command } from 'commander';
 import { LineCounter, parseDocument } from 'yaml';
+import type { SocketDriver } from '../media/index.ts';
 import {
   attributeName,
   type CLIENT_CERTIFICATES,
@@ -42,6 +43,8 @@ export interface ServerConfig {
   limits: { maxSessions: number; minFreeBytes: number };
   /** 0 = never. */
   mediaTimeoutSec: number;
+  mediaSockets: SocketDriver;
+  dscp: number;
   learnSource: boolean;
   liveDelayMs: number;
   sessionExpiresSec: number;
@@ -226,6 +229,8 @@ function assemble(given: Map<string, Given>): ServerConfig {
     http: parseHostAndPort(get<string>('http'), () => fail('http', 'has a port above 65535')),
     mediaAddress: mediaAddress(get<string | undefined>('mediaAddress'), sip, fail),
     mediaPorts: parsePorts(get<string>('mediaPorts'), lanes, fail),
+    mediaSockets: get('mediaSockets'),
+    dscp: get('dscp'),
     lanes,
     limits: { maxSessions: get('limits.maxSessions'), minFreeBytes: get('limits.minFreeBytes') },
     mediaTimeoutSec: get('mediaTimeoutSec'),

@@ -134,15 +134,18 @@ export class RecordingServer {
   async #start(): Promise<void> {
     const recovered = await recover(this.#folder, this.#finaliser, this.#catalogue, Date.now());
     if (recovered.recordings.length + recovered.lost.length > 0) this.#log.warn(recovered, 'recovered after a crash');
-    const { lanes, mediaAddress: address, mediaPorts: ports, learnSource } = this.#config;
+    const { lanes, mediaAddress: address, mediaPorts: ports, mediaSockets: sockets, dscp, learnSource } = this.#config;
     this.#engine = await MediaEngine.start({
       lanes,
       address,
       ports,
+      sockets,
+      dscp,
       learnSource,
       journalDir: this.#folder.journal,
       onEvent: (event) => this.#onLaneEvent(event),
     });
+    this.#log.info(this.#engine.sockets, 'media sockets');
     this.#admission.watchMedia(() => ({ load: this.#engine.load(), overload: this.#engine.overload() }));
     this.#calls = new Calls({
       ...{ mediaAddress: address, mediaTimeoutSec: this.#config.mediaTimeoutSec, security: this.#config },

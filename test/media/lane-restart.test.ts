@@ -122,9 +122,7 @@ testNative('what comes while a lane is down waits in its sockets', async () => {
   await tested.close();
 });
 
-test('a lane leaves no descriptor behind, whether it ends or dies', {
-  skip: TestEngine.sockets === 'dgram',
-}, async () => {
+testNative('a lane leaves no descriptor behind, whether it ends or dies', async () => {
   const descriptors = () =>
     readdirSync('/proc/self/fd').filter((fd) => /socket|eventpoll|eventfd/.test(linkOf(fd))).length;
   const before = descriptors();

@@ -47,6 +47,8 @@ const OTHER: Record<string, [string, unknown]> = {
   'limits.maxSessions': ['5', 5],
   'limits.minFreeBytes': ['0', 0],
   mediaTimeoutSec: ['0', 0],
+  mediaSockets: ['dgram', 'dgram'],
+  dscp: ['34', 34],
   learnSource: ['true', true],
   liveDelayMs: ['200', 200],
   sessionExpiresSec: ['90', 90],
