@@ -58,8 +58,9 @@ export class Sink {
     return new Sink(lane, slot, place.local, onRemoved);
   }
 
-  /** Another one after the lane was started again. */
+  /** Another one after the lane was started again. @throws RangeError when the sink was removed. */
   get ssrc(): number {
+    if (this.#removed) throw new RangeError('the sink was removed');
     return this.#lane.sinkSetup(this.#slot).ssrc;
   }
 
@@ -73,18 +74,18 @@ export class Sink {
     if (!this.#removed) await this.#lane.pauseSink(this.#slot, false);
   }
 
+  /** @throws RangeError when the sink was removed: `remove` has told the last ones. */
   stats(): SinkStats {
     return { ssrc: this.ssrc, ...this.#lane.sinkCounts(this.#slot) };
   }
 
   /** Resolves to what it has sent to its end. */
   remove(): Promise<SinkStats> {
-    this.#removed ??= this.#remove();
+    this.#removed ??= this.#remove(this.ssrc);
     return this.#removed;
   }
 
-  async #remove(): Promise<SinkStats> {
-    const { ssrc } = this;
+  async #remove(ssrc: number): Promise<SinkStats> {
     const counts = await this.#lane.closeSink(this.#slot);
     this.#onRemoved(this);
     return { ssrc, ...counts };

@@ -285,3 +285,18 @@ test('a silent recording is told of, with how long it has been silent', async ()
   await recording.close();
   await tested.close();
 });
+
+test('a datagram longer than any RTP packet is refused and counted; the next one is received', async () => {
+  const tested = await TestEngine.start();
+  const sender = await Sender.open();
+  const recording = await tested.engine.openRecording(randomUUID());
+  const media = await recording.addStream({ ...STREAM, remote: sender.remote });
+  for (const bytes of [20_000, 60_000, 0, 1, 11])
+    sender.send(rtp({ payload: Buffer.alloc(bytes) }).subarray(0, bytes), media);
+  sender.send(rtp({ seq: 2 }), media);
+  await until(() => recording.counters()[0]!.received === 1, 'the packet behind them');
+  assert.equal(recording.counters()[0]!.invalid, 5);
+  await recording.close();
+  sender.close();
+  await tested.close();
+});

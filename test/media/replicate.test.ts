@@ -94,6 +94,8 @@ test('RFC 7866: three sinks of a stream, each with keys of its own, and one in t
   assert.equal(new Set(sinks.map(({ ssrc }) => ssrc)).size, sinks.length);
   const last = await sinks[0]!.remove();
   assert.equal(last.packets, sources.length);
+  assert.deepEqual(await sinks[0]!.remove(), last);
+  assert.throws(() => sinks[0]!.stats(), RangeError);
   await session.close();
   assert.equal(tested.journal().size, 0, 'a session that is not recorded leaves nothing in the journal');
   sender.close();
