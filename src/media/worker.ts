@@ -18,7 +18,9 @@ import {
   type StreamSetup,
   sinkFromWire,
 } from './lane-protocol.ts';
+import { MAX_STREAMS } from './memory.ts';
 import { Schedule } from './schedule.ts';
+import { MAX_SINKS } from './sink-memory.ts';
 import { type LaneSockets, openSockets } from './sockets.ts';
 import type { SrtpKeys } from './srtp-suites.ts';
 
@@ -351,8 +353,9 @@ class LaneWorker {
 
   #sendReports(): void {
     const now = nowUs();
-    for (const [slot, { reportTo }] of this.#streams) {
-      if (!reportTo || slot % REPORT_TURNS !== this.#reportTurn) continue;
+    for (let slot = this.#reportTurn; slot < MAX_STREAMS; slot += REPORT_TURNS) {
+      const reportTo = this.#streams.get(slot)?.reportTo;
+      if (!reportTo) continue;
       const report = this.#core.receiverReport(slot, now, CNAME);
       if (report) this.#sockets.sendRtcp(slot, report, reportTo.address, reportTo.port);
     }
@@ -361,10 +364,11 @@ class LaneWorker {
   }
 
   #sendSenderReports(now: bigint): void {
-    for (const [slot, { via, remote }] of this.#sinks) {
-      if (remote.rtcpPort === undefined || slot % REPORT_TURNS !== this.#reportTurn) continue;
+    for (let slot = this.#reportTurn; slot < MAX_SINKS && this.#sinks.size > 0; slot += REPORT_TURNS) {
+      const sink = this.#sinks.get(slot);
+      if (sink?.remote.rtcpPort === undefined) continue;
       const report = this.#core.senderReport(slot, now, Date.now(), CNAME);
-      if (report) this.#sockets.sendRtcp(via, report, remote.address, remote.rtcpPort);
+      if (report) this.#sockets.sendRtcp(sink.via, report, sink.remote.address, sink.remote.rtcpPort);
     }
   }
 
