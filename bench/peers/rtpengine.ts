@@ -74,7 +74,9 @@ export class Rtpengine {
       `--silent-timeout=${CALL_TIMEOUT_S}`,
     ];
     const child = spawn('taskset', ['-c', core, 'rtpengine', ...settings], { stdio: ['ignore', 'ignore', 'pipe'] });
-    process.once('exit', () => child.kill('SIGKILL')); // however the benchmark ends
+    const kill = () => child.kill('SIGKILL');
+    process.once('exit', kill); // however the benchmark ends
+    child.once('exit', () => process.off('exit', kill));
     let said = '';
     child.stderr!.on('data', (text) => (said = `${said}${text}`.slice(-2_000)));
     const socket = createSocket('udp4').unref();
