@@ -7,12 +7,13 @@ import { playerAt } from './jitter/player';
 import { appendRecord, flushBlocks } from './journal/blocks';
 import { buildCrcTable, crc32c as crc32cOf } from './journal/crc32c';
 import { KIND_NOTE, NO_STREAM } from './layout';
-import { beginReplication, replicateSome } from './replicate/replicate';
+import { beginReplication, replicateSome, sinkAt } from './replicate/replicate';
+import { writeSenderReport } from './replicate/report';
 import { linkSink, unlinkSink } from './replicate/sinks';
 import { process as processBatch } from './rtp/process';
 import { lostInStream } from './rtp/reception';
 import { writeReport } from './rtp/rtcp';
-import { declareDrops, drop, streamAt } from './rtp/stream';
+import { declareDrops, streamAt } from './rtp/stream';
 import { initAes } from './srtp/aes-tables';
 import { initGhash } from './srtp/ghash';
 import { initSha1 } from './srtp/sha1';
@@ -74,10 +75,9 @@ export function closeSink(sink: u32): void {
   unlinkSink(sink);
 }
 
-/** Packets that the kernel lost for want of room in the socket's buffer. */
-export function declareKernelDrops(stream: u32, packets: u32, nowUs: u64): void {
-  drop(streamAt(stream), packets);
-  declareDrops(streamAt(stream), nowUs);
+/** See replicate/report.ts; 0: the sink has sent nothing yet. */
+export function senderReport(sink: u32, to: usize, nowUs: u64, wallMs: f64, cname: usize, cnameBytes: u32): u32 {
+  return writeSenderReport(sinkAt(sink), to, nowUs, wallMs, cname, cnameBytes);
 }
 
 /** 0 when there are drops to declare and no room in the journal to do it now. */

@@ -68,7 +68,7 @@ import {
   WORK_STATUS_AT,
 } from '../layout';
 import { payloadBytes, timestampOf } from '../rtp/header';
-import { streamAt } from '../rtp/stream';
+import { count, streamAt } from '../rtp/stream';
 import { protectBatch } from '../srtp/protect';
 import { workAt } from '../srtp/work';
 
@@ -145,7 +145,7 @@ function copyTo(sink: usize, descriptor: usize, to: usize): u32 {
   if (isNew) anchor(sink, load<u32>(descriptor, DESCRIPTOR_EPOCH_AT), extSeq, timestampOf(from), arrivalUs);
   const seq = extSeq + load<u32>(sink, SINK_SEQ_OFFSET_AT);
   if (((seq - load<u32>(sink, SINK_ANCHOR_SEQ_AT)) as i32) < 0) {
-    store<u32>(sink, load<u32>(sink, SINK_LATE_AT) + 1, SINK_LATE_AT);
+    count(sink, SINK_LATE_AT);
     return 0;
   }
   const timestamp = timestampOf(from) + load<u32>(sink, SINK_TIMESTAMP_OFFSET_AT);
@@ -161,7 +161,7 @@ function copyTo(sink: usize, descriptor: usize, to: usize): u32 {
   store<u16>(to, bswap<u16>(seq as u16), 2);
   store<u32>(to, bswap<u32>(timestamp), 4);
   store<u32>(to, bswap<u32>(load<u32>(sink, SINK_SSRC_AT)), 8);
-  store<u32>(sink, load<u32>(sink, SINK_PACKETS_AT) + 1, SINK_PACKETS_AT);
+  count(sink, SINK_PACKETS_AT);
   store<u64>(sink, load<u64>(sink, SINK_OCTETS_AT) + (payloadBytes(from, bytes) as u64), SINK_OCTETS_AT);
   return bytes;
 }
@@ -203,6 +203,6 @@ function protect(sends: u32): void {
     const work = workAt(WORK_AT, works++);
     const isProtected = load<u32>(work, WORK_STATUS_AT) == SRTP_OK;
     store<u32>(sendAt(n), isProtected ? load<u32>(work, WORK_LENGTH_AT) : 0, SEND_LENGTH_AT);
-    if (!isProtected) store<u32>(sink, load<u32>(sink, SINK_UNPROTECTED_AT) + 1, SINK_UNPROTECTED_AT);
+    if (!isProtected) count(sink, SINK_UNPROTECTED_AT);
   }
 }

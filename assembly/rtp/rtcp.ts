@@ -23,11 +23,11 @@ import {
 } from '../layout';
 import { count, journal } from './stream';
 
-const SENDER_REPORT: u32 = 200;
+export const SENDER_REPORT: u32 = 200;
 const RECEIVER_REPORT: u32 = 201;
 const SOURCE_DESCRIPTION: u8 = 202;
 const CNAME: u8 = 1;
-const SENDER_REPORT_BYTES: u32 = 28;
+export const SENDER_REPORT_BYTES: u32 = 28;
 /** A report counts loss in 24 bits, signed (section 6.4.1). */
 const MAX_CUMULATIVE_LOST: i32 = 0x7fffff;
 
@@ -105,7 +105,7 @@ function clampLost(lost: i32): i32 {
 }
 
 /** One SDES chunk: SSRC, CNAME item, at least one zero byte, to a multiple of four. */
-function writeCname(to: usize, ssrc: u32, cname: usize, bytes: u32): u32 {
+export function writeCname(to: usize, ssrc: u32, cname: usize, bytes: u32): u32 {
   const length = (4 + 4 + 2 + bytes + 1 + 3) & ~3;
   memory.fill(to, 0, length);
   store<u8>(to, 0x81);

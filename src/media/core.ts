@@ -15,10 +15,10 @@ export interface CoreExports extends SrtpExports, PlayerExports {
   closeSink(sink: number): void;
   received(first: number, count: number, socket: number, nowUs: number, aheadUs: number): void;
   countKernelDrops(socket: number, total: number): void;
-  declareKernelDrops(stream: number, packets: number, nowUs: bigint): void;
   declareStreamDrops(stream: number, nowUs: bigint): number;
   flush(monoUs: bigint, wallUs: bigint): number;
   receiverReport(stream: number, to: number, nowUs: bigint, cname: number, cnameBytes: number): number;
+  senderReport(sink: number, to: number, nowUs: bigint, wallMs: number, cname: number, cnameBytes: number): number;
   lost(stream: number): number;
   crc32c(at: number, bytes: number): number;
 }
@@ -79,11 +79,12 @@ export class MediaCore {
    * exhausted.
    */
   senderReport(sink: number, nowUs: bigint, wallMs: number, cname: Uint8Array): Uint8Array | null {
-    const bytes = this.sinks.writeSenderReport(sink, SCRATCH_GAP_BYTES, nowUs, wallMs, cname);
+    const at = this.memory.writeScratch(cname);
+    const to = (cname.length + SCRATCH_GAP_BYTES) & ~7;
+    const bytes = this.wasm.senderReport(sink, at + to, nowUs, wallMs, at, cname.length);
     if (bytes === 0) return null;
-    const at = this.memory.scratch(SCRATCH_GAP_BYTES, 0).byteOffset;
-    const length = this.srtp.protectSinkRtcp(sink, at, bytes);
-    return length === 0 ? null : this.memory.scratch(SCRATCH_GAP_BYTES, length);
+    const length = this.srtp.protectSinkRtcp(sink, at + to, bytes);
+    return length === 0 ? null : this.memory.scratch(to, length);
   }
 
   /** Blocks of everything journaled since the last flush; valid until the next. */

@@ -84,6 +84,7 @@ export class DgramSockets implements LaneSockets {
     this.#process(); // what has been received belongs to this stream still
     sockets.rtp.close();
     sockets.rtcp?.close();
+    this.#batch.memory.forgetKernelDrops(stream);
   }
 
   sendRtcp(stream: number, packet: Uint8Array, address: string, port: number): void {

@@ -177,6 +177,11 @@ export class LaneMemory {
     this.#view.setUint32(this.#stream(slot) + layout.STREAM_FLAGS_AT, 0, true);
   }
 
+  /** The socket whose drops were counted is closed: the next one of this stream begins at 0. */
+  forgetKernelDrops(slot: number): void {
+    this.#view.setUint32(layout.SOCKETS_AT + 2 * slot * layout.SOCKET_BYTES + layout.SOCKET_DROPS_AT, 0, true);
+  }
+
   streamCounters(slot: number): StreamCounts {
     const at = this.#stream(slot);
     const read = (offset: number) => this.#view.getUint32(at + offset, true);

@@ -33,9 +33,6 @@ export interface SinkCounts {
   sendErrors: number;
 }
 
-const SENDER_REPORT_BYTES = 28;
-const NTP_EPOCH_SEC = 2_208_988_800;
-
 export class SinkMemory {
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
@@ -102,34 +99,6 @@ export class SinkMemory {
   /** The n-th outgoing packet: valid until the next are made. */
   packet(n: number): Uint8Array {
     return this.#bytes.subarray(this.offsetOf(n), this.offsetOf(n) + this.lengthOf(n));
-  }
-
-  /**
-   * A sender report with CNAME (RFC 3550 sections 6.4.1, 6.5.1) into the scratch region, `offset` bytes into it. @returns its length; 0 when
-   * nothing has been sent yet. `nowUs` is monotonic.
-   */
-  writeSenderReport(sink: number, offset: number, nowUs: bigint, wallMs: number, cname: Uint8Array): number {
-    const at = sinkAt(sink);
-    const read = (from: number) => this.#view.getUint32(at + from, true);
-    if (read(layout.SINK_PACKETS_AT) === 0) return 0;
-    const elapsedUs = Number(nowUs - this.#view.getBigUint64(at + layout.SINK_ARRIVAL_US_AT, true));
-    const timestamp = read(layout.SINK_TIMESTAMP_AT) + Math.round((elapsedUs * read(layout.SINK_CLOCK_RATE_AT)) / 1e6);
-    const sdesBytes = (4 + 4 + 2 + cname.length + 1 + 3) & ~3;
-    const to = layout.SCRATCH_AT + offset;
-    this.#bytes.fill(0, to, to + SENDER_REPORT_BYTES + sdesBytes);
-    const put = (position: number, value: number) => this.#view.setUint32(to + position, value >>> 0, false);
-    put(0, 0x80c8_0006);
-    put(4, read(layout.SINK_SSRC_AT));
-    put(8, Math.floor(wallMs / 1000) + NTP_EPOCH_SEC);
-    put(12, Math.floor(((wallMs % 1000) / 1000) * 2 ** 32));
-    put(16, timestamp);
-    put(20, read(layout.SINK_PACKETS_AT));
-    put(24, this.counts(sink).octets);
-    put(28, 0x81ca_0000 | (sdesBytes / 4 - 1));
-    put(32, read(layout.SINK_SSRC_AT));
-    this.#bytes.set([1, cname.length], to + 36);
-    this.#bytes.set(cname, to + 38);
-    return SENDER_REPORT_BYTES + sdesBytes;
   }
 
   #set(at: number, value: number): void {

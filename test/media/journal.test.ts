@@ -256,9 +256,20 @@ test('what there is no room to declare stays owed', () => {
 test('drops of the kernel are declared and counted', () => {
   const rig = new Rig();
   rig.rtp(rtp());
-  rig.core.wasm.declareKernelDrops(0, 7, 99n);
+  rig.core.wasm.countKernelDrops(0, 7);
+  assert.equal(rig.core.wasm.declareStreamDrops(0, 99n), 1);
   assert.equal(declared(rig.records()), 7);
   assert.equal(rig.counters.dropped, 7);
+});
+
+test('the kernel counts up as long as a socket is open, and from 0 again for the next one', () => {
+  const rig = new Rig();
+  rig.rtp(rtp());
+  for (const total of [5, 5, 9]) rig.core.wasm.countKernelDrops(0, total);
+  assert.equal(rig.counters.dropped, 9);
+  rig.core.memory.forgetKernelDrops(0);
+  rig.core.wasm.countKernelDrops(0, 3);
+  assert.equal(rig.counters.dropped, 12);
 });
 
 test('a recording that is opened again where one has records waiting does not disturb them', () => {

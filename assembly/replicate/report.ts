@@ -1,0 +1,33 @@
+/** The sender report of a sink (RFC 3550 section 6.4.1), with its CNAME. */
+import {
+  SINK_ARRIVAL_US_AT,
+  SINK_CLOCK_RATE_AT,
+  SINK_OCTETS_AT,
+  SINK_PACKETS_AT,
+  SINK_SSRC_AT,
+  SINK_TIMESTAMP_AT,
+} from '../layout';
+import { SENDER_REPORT, SENDER_REPORT_BYTES, writeCname } from '../rtp/rtcp';
+
+/** From 1900, where NTP begins, to 1970. */
+const NTP_EPOCH_SEC: u32 = 2208988800;
+
+/** Writes it to `to` and gives its length; 0 when nothing was sent yet. `nowUs` is monotonic, `wallMs` since 1970. */
+export function writeSenderReport(sink: usize, to: usize, nowUs: u64, wallMs: f64, cname: usize, cnameBytes: u32): u32 {
+  if (load<u32>(sink, SINK_PACKETS_AT) == 0) return 0;
+  const ssrc = bswap<u32>(load<u32>(sink, SINK_SSRC_AT));
+  const elapsedUs = nowUs - load<u64>(sink, SINK_ARRIVAL_US_AT);
+  const elapsed = ((elapsedUs * (load<u32>(sink, SINK_CLOCK_RATE_AT) as u64)) / 1000000) as u32;
+  const seconds = Math.floor(wallMs / 1000);
+  const fraction = ((wallMs / 1000 - seconds) * 4294967296.0) as u32;
+  store<u8>(to, 0x80);
+  store<u8>(to, SENDER_REPORT as u8, 1);
+  store<u16>(to, bswap<u16>(((SENDER_REPORT_BYTES >> 2) - 1) as u16), 2);
+  store<u32>(to, ssrc, 4);
+  store<u32>(to, bswap<u32>((seconds as u32) + NTP_EPOCH_SEC), 8);
+  store<u32>(to, bswap<u32>(fraction), 12);
+  store<u32>(to, bswap<u32>(load<u32>(sink, SINK_TIMESTAMP_AT) + elapsed), 16);
+  store<u32>(to, bswap<u32>(load<u32>(sink, SINK_PACKETS_AT)), 20);
+  store<u32>(to, bswap<u32>(load<u64>(sink, SINK_OCTETS_AT) as u32), 24);
+  return SENDER_REPORT_BYTES + writeCname(to + SENDER_REPORT_BYTES, ssrc, cname, cnameBytes);
+}
