@@ -149,16 +149,16 @@ export class MediaEngine {
 
   /** @param id UUID. The recording is placed on the lane with the least to do, and stays there. */
   async openRecording(id: string): Promise<RecordingMedia> {
-    const lane = this.#leastLoaded();
-    return await this.#open(lane, id, true);
+    return await this.#open(id, true);
   }
 
   /** Streams that are received for their sinks alone: nothing of them goes into the journal. */
   async openSession(): Promise<RecordingMedia> {
-    return await this.#open(this.#leastLoaded(), randomUUID(), false);
+    return await this.#open(randomUUID(), false);
   }
 
-  async #open(lane: Lane, id: string, isRecorded: boolean): Promise<RecordingMedia> {
+  async #open(id: string, isRecorded: boolean): Promise<RecordingMedia> {
+    const lane = this.#leastLoaded();
     const slot = await lane.openRecording(uuidBytes(id), isRecorded);
     const recording = new RecordingMedia(this, lane, id, slot, () => this.#recordings.delete(id));
     this.#recordings.set(id, recording);
@@ -169,7 +169,6 @@ export class MediaEngine {
   senders(lane: Lane): Promise<SinkPlace['local'] & { slot: number }> {
     const opened = this.#senders.get(lane) ?? this.#openSenders(lane);
     this.#senders.set(lane, opened);
-    opened.catch(() => this.#senders.delete(lane));
     return opened;
   }
 
@@ -177,8 +176,14 @@ export class MediaEngine {
     const recording = await lane.openRecording(uuidBytes(randomUUID()), false);
     const nobody = { address: addressBytes('0.0.0.0'), rtpPort: 0, rtcpPort: 0 };
     const setup = { ...NO_STREAM, recording, remote: nobody, ownSsrc: randomInt(1, 0xffff_ffff) };
-    const { slot, rtpPort } = await this.bind(lane, setup);
-    return { slot, address: this.options.address, rtpPort, rtcpPort: rtpPort + 1 };
+    try {
+      const { slot, rtpPort } = await this.bind(lane, setup);
+      return { slot, address: this.options.address, rtpPort, rtcpPort: rtpPort + 1 };
+    } catch (error) {
+      this.#senders.delete(lane); // the next sink tries again
+      await lane.closeRecording(recording);
+      throw error;
+    }
   }
 
   /** Opens a stream on a leased pair of ports. Rejects with NoPortLeft or LaneFull; nothing is open then. */

@@ -3,6 +3,8 @@
  * are numbers, so that no object is made for a call; every structure is laid out by ./io-memory.ts.
  */
 import { createRequire } from 'node:module';
+import { constants } from 'node:os';
+import { getSystemErrorName } from 'node:util';
 
 type Call = (...args: number[]) => number;
 
@@ -33,22 +35,10 @@ interface Koffi {
   address(value: unknown): bigint;
 }
 
-export const ERRNO = { EINTR: 4, EAGAIN: 11, EMFILE: 24, EADDRINUSE: 98, ENOBUFS: 105 } as const;
-const ERROR_NAMES: Readonly<Record<number, string>> = {
-  1: 'EPERM',
-  13: 'EACCES',
-  23: 'ENFILE',
-  24: 'EMFILE',
-  97: 'EAFNOSUPPORT',
-  98: 'EADDRINUSE',
-  99: 'EADDRNOTAVAIL',
-  101: 'ENETUNREACH',
-  105: 'ENOBUFS',
-};
+export const { EINTR, EAGAIN } = constants.errno;
 
-export function errorName(errno: number): string {
-  return ERROR_NAMES[errno] ?? `errno ${errno}`;
-}
+/** As Node names it: EADDRINUSE. */
+export const errorName = (errno: number): string => getSystemErrorName(-errno);
 
 let loaded: Libc | string | null = null;
 

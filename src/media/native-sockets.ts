@@ -17,7 +17,7 @@ import {
   MAX_EVENTS,
   MAX_SOCKETS,
 } from './io-memory.ts';
-import { ERRNO, errorName, type Libc } from './libc.ts';
+import { EAGAIN, EINTR, errorName, type Libc } from './libc.ts';
 import type { Load } from './memory.ts';
 import { MAX_SENDS } from './sink-memory.ts';
 import type { Batch, LaneSockets, SocketsOptions } from './sockets.ts';
@@ -172,7 +172,7 @@ export class NativeSockets implements LaneSockets {
     while (n < count) {
       const sent = this.#libc.sendmmsg(fd, this.#io.sendHeader(n), count - n, MSG_DONTWAIT);
       if (sent > 0) n += sent;
-      else if (this.#libc.errno() !== ERRNO.EINTR) this.#batch.sinks.countSendError(this.#sending[n++]!);
+      else if (this.#libc.errno() !== EINTR) this.#batch.sinks.countSendError(this.#sending[n++]!);
     }
   }
 
@@ -257,7 +257,7 @@ export class NativeSockets implements LaneSockets {
         this.#wasm.received(this.#filled, count, socket, this.#nowUs, this.#aheadUs);
         this.#filled += count;
         if (count < room) return;
-      } else if (this.#libc.errno() === ERRNO.EAGAIN) return;
+      } else if (this.#libc.errno() === EAGAIN) return;
       // Anything else is what an ICMP error has left at the socket: it is gone with having been told.
     }
     this.#unfinished.push(socket);
