@@ -443,9 +443,10 @@ export const SOCKET_FD_AT = 0;
 export const SOCKET_PORT_AT = 4;
 /** Datagrams that the kernel has dropped, as far as the journal was told. */
 export const SOCKET_DROPS_AT = 8;
-/** The last one is the epoll descriptor. */
-export const MAX_SOCKETS = MAX_STREAMS * 2 + 1;
-export const EPOLL_SOCKET = MAX_STREAMS * 2;
+/** The last two are epoll descriptors: of sockets that are looked at soon, and of those that can wait. */
+export const MAX_SOCKETS = MAX_STREAMS * 2 + 2;
+export const SOON_EPOLL = MAX_STREAMS * 2;
+export const LATER_EPOLL = MAX_STREAMS * 2 + 1;
 
 /** sendmmsg(2): headers and iovecs of outgoing packets; their destinations stand with the sinks. */
 export const SEND_HEADERS_AT = SOCKETS_AT + MAX_SOCKETS * SOCKET_BYTES;

@@ -87,6 +87,9 @@ export class DgramSockets implements LaneSockets {
     this.#batch.memory.forgetKernelDrops(stream);
   }
 
+  /** All come with the event loop. */
+  awaitPackets(): void {}
+
   sendRtcp(stream: number, packet: Uint8Array, address: string, port: number): void {
     const sockets = this.#streams.get(stream);
     // A copy: lane memory is written again before the packet leaves.

@@ -8,9 +8,10 @@ export {
   BATCH_PACKETS,
   CHANNEL_RTCP,
   CHANNEL_RTP,
-  EPOLL_SOCKET,
+  LATER_EPOLL,
   MAX_EVENTS,
   MAX_SOCKETS,
+  SOON_EPOLL,
 } from '../../assembly/layout.ts';
 
 /** On x64 struct epoll_event is packed. */

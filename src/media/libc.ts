@@ -38,7 +38,14 @@ interface Koffi {
 export const { EINTR, EAGAIN } = constants.errno;
 
 /** As Node names it: EADDRINUSE. */
-export const errorName = (errno: number): string => getSystemErrorName(-errno);
+const errorName = (errno: number): string => getSystemErrorName(-errno);
+
+/** @throws Error with the `code` that Node gives it. */
+export function check(libc: Libc, result: number, what: string): number {
+  if (result >= 0) return result;
+  const code = errorName(libc.errno());
+  throw Object.assign(new Error(`${what}: ${code}`), { code });
+}
 
 let loaded: Libc | string | null = null;
 

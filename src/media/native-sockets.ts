@@ -2,22 +2,27 @@
  * Lane sockets of Linux: epoll(7) says which have something, recvmmsg(2) puts it straight into the slots of the lane's batch. The thread
  * waits in epoll_wait; between two waits the event loop has its turn, for messages, timers and the journal's I/O.
  *
+ * There are two sets of sockets: those whose packets somebody waits for are looked at as soon as something comes, the others at
+ * intervals, for then a call takes several packets of each.
+ *
  * Descriptors belong to the process. They stand in lane memory, so that a lane that is started again takes its sockets over, with
  * what the kernel has kept in them meanwhile.
  */
 import { isIPv6 } from 'node:net';
 import { addressBytes } from './address.ts';
 import type { CoreExports } from './core.ts';
+import { Epoll } from './epoll.ts';
 import {
   BATCH_PACKETS,
   CHANNEL_RTCP,
   CHANNEL_RTP,
-  EPOLL_SOCKET,
   IoMemory,
+  LATER_EPOLL,
   MAX_EVENTS,
   MAX_SOCKETS,
+  SOON_EPOLL,
 } from './io-memory.ts';
-import { EAGAIN, EINTR, errorName, type Libc } from './libc.ts';
+import { check, EAGAIN, EINTR, type Libc } from './libc.ts';
 import type { Load } from './memory.ts';
 import { MAX_SENDS } from './sink-memory.ts';
 import type { Batch, LaneSockets, SocketsOptions } from './sockets.ts';
@@ -35,14 +40,17 @@ const MAX_WAIT_MS = 50;
 const EVENT_LOOP_MS = 2;
 /** Data of the event that wakes the lane. */
 const WAKE = -1;
+/** Sockets that somebody waits for: no more often than this while packets come. */
+const SOON_MS = 0.5;
+/** Sockets that nobody waits for. What a kill -9 costs is this and the flush of the journal. */
+const LATER_MS = 40;
+/** So many of these at a time, when there are others that do not bear to wait for them. */
+const LATER_AT_A_TIME = 32;
 const TIMER_SLACK_NS = 1_000;
 
 const AF_INET = 2;
 const AF_INET6 = 10;
 const SOCK_DGRAM_NONBLOCK_CLOEXEC = 2 | 0x800 | 0x80000;
-const CLOEXEC = 0x80000;
-const EPOLL_ADD = 1;
-const EPOLLIN_EDGE = 0x8000_0001;
 const SOL_SOCKET = 1;
 const SO_RCVBUF = 8;
 const SO_TIMESTAMPNS = 35;
@@ -65,7 +73,10 @@ export class NativeSockets implements LaneSockets {
   readonly #libc: Libc;
   readonly #io: IoMemory;
   readonly #dscp: number;
-  readonly #epoll: number;
+  readonly #soon: Epoll;
+  readonly #later: Epoll;
+  /** Streams whose RTP socket is in the first of the two: by how many they are waited for. */
+  readonly #awaited = new Map<number, number>();
   /** Sockets that were not read to their end. */
   #unfinished: number[] = [];
   /** By sink: the stream whose socket its packets leave from, and the length of its address. */
@@ -81,6 +92,7 @@ export class NativeSockets implements LaneSockets {
   #aheadUs = 0;
   #polledMs = 0;
   #hadPackets = false;
+  #laterDueMs = 0;
   #waitedMs = 0;
   #asked = { atMs: performance.now(), waitedMs: 0 };
 
@@ -93,9 +105,9 @@ export class NativeSockets implements LaneSockets {
     this.#io.prepareReceiving();
     this.#io.prepareSending();
     for (const memory of before) this.#adopt(new IoMemory(memory, libc.addressOf));
-    this.#epoll = this.#check(libc.epollCreate(CLOEXEC), 'epoll_create1');
-    this.#io.setSocket(EPOLL_SOCKET, this.#epoll, 0);
-    this.#watch(wakeFd, WAKE);
+    this.#soon = new Epoll(libc, this.#io, SOON_EPOLL);
+    this.#later = new Epoll(libc, this.#io, LATER_EPOLL);
+    this.#soon.watch(wakeFd, WAKE);
     libc.prctl(PR_SET_TIMERSLACK, TIMER_SLACK_NS);
   }
 
@@ -125,6 +137,17 @@ export class NativeSockets implements LaneSockets {
     for (const socket of [stream * 2 + CHANNEL_RTP, stream * 2 + CHANNEL_RTCP])
       closeSocket(this.#io, this.#libc, socket);
     this.#unfinished = this.#unfinished.filter((socket) => socket >> 1 !== stream);
+  }
+
+  awaitPackets(stream: number, waiting: 1 | -1): void {
+    const before = this.#awaited.get(stream) ?? 0;
+    const isMoved = before === 0 || before + waiting === 0;
+    const socket = stream * 2 + CHANNEL_RTP;
+    const fd = isMoved ? this.#io.socketFd(socket) : null;
+    if (fd !== null) this.#epollOf(socket).unwatch(fd);
+    if (before + waiting > 0) this.#awaited.set(stream, before + waiting);
+    else this.#awaited.delete(stream);
+    if (fd !== null) this.#watch(fd, socket);
   }
 
   sendRtcp(stream: number, packet: Uint8Array, address: string, port: number): void {
@@ -192,7 +215,7 @@ export class NativeSockets implements LaneSockets {
 
   end(keep: boolean): void {
     this.#turn = null;
-    if (keep) closeSocket(this.#io, this.#libc, EPOLL_SOCKET);
+    if (keep) closeEpolls(this.#io, this.#libc);
     else closeSockets(this.#io, this.#libc);
   }
 
@@ -204,21 +227,21 @@ export class NativeSockets implements LaneSockets {
       const dueMs = this.#turn();
       if (!this.#turn) return;
       this.#poll(dueMs);
-    } while (this.#hadPackets && performance.now() < untilMs);
+    } while (this.#isBusy && performance.now() < untilMs);
     setImmediate(this.#runTurn);
   };
+
+  get #isBusy(): boolean {
+    return this.#hadPackets || this.#unfinished.length > 0 || this.#laterDueMs <= this.#polledMs;
+  }
 
   #poll(dueMs: number): void {
     const fromMs = performance.now();
     this.#ticks.tick(fromMs - this.#polledMs);
-    const pauseMs = this.#hadPackets ? this.#polledMs + this.#batch.paceMs() - fromMs : 0;
-    if (pauseMs > 0) Atomics.wait(this.#pause, 0, 0, Math.min(pauseMs, Math.max(dueMs, 0)));
-    const isWaiting = this.#unfinished.length === 0 && !this.#hadPackets;
-    const timeoutMs = isWaiting ? Math.ceil(Math.min(Math.max(dueMs, 0), MAX_WAIT_MS)) : 0;
-    const events = this.#libc.epollWait(this.#epoll, this.#io.events, MAX_EVENTS, timeoutMs);
+    const events = this.#waitForEvents(fromMs, Math.min(dueMs, this.#laterDueMs - fromMs, MAX_WAIT_MS));
     this.#polledMs = performance.now();
     this.#waitedMs += this.#polledMs - fromMs;
-    this.#hadPackets = false;
+    this.#hadPackets = events > 0;
     if (this.#isWoken(events)) return;
     this.#readClocks();
     const unfinished = this.#unfinished;
@@ -226,6 +249,23 @@ export class NativeSockets implements LaneSockets {
       this.#unfinished = [];
       for (const socket of unfinished) this.#read(socket, READ_ROUNDS);
     }
+    for (let n = 0; n < events; n++) this.#read(this.#io.eventData(n), READ_ROUNDS);
+    this.#process();
+    if (this.#polledMs >= this.#laterDueMs) this.#readLater();
+  }
+
+  #waitForEvents(fromMs: number, dueMs: number): number {
+    if (dueMs <= 0 || this.#unfinished.length > 0) return this.#soon.wait(0);
+    const pauseMs = this.#hadPackets ? this.#polledMs + SOON_MS - fromMs : 0;
+    if (pauseMs <= 0) return this.#soon.wait(this.#hadPackets ? 0 : Math.ceil(dueMs));
+    Atomics.wait(this.#pause, 0, 0, Math.min(pauseMs, dueMs));
+    return this.#soon.wait(0);
+  }
+
+  #readLater(): void {
+    const most = this.#awaited.size > 0 ? LATER_AT_A_TIME : MAX_EVENTS;
+    const events = this.#later.wait(0, most);
+    if (events < most) this.#laterDueMs = this.#polledMs + LATER_MS;
     for (let n = 0; n < events; n++) this.#read(this.#io.eventData(n), READ_ROUNDS);
     this.#process();
   }
@@ -267,7 +307,6 @@ export class NativeSockets implements LaneSockets {
     if (this.#filled === 0) return;
     const packets = this.#filled;
     this.#filled = 0;
-    this.#hadPackets = true;
     this.#batch.process(packets);
   }
 
@@ -284,11 +323,11 @@ export class NativeSockets implements LaneSockets {
     closeSocket(this.#io, this.#libc, socket);
     const isIpv6 = isIPv6(address);
     const type = SOCK_DGRAM_NONBLOCK_CLOEXEC;
-    const fd = this.#check(this.#libc.socket(isIpv6 ? AF_INET6 : AF_INET, type, 0), 'socket');
+    const fd = check(this.#libc, this.#libc.socket(isIpv6 ? AF_INET6 : AF_INET, type, 0), 'socket');
     this.#io.setSocket(socket, fd, port);
     this.#setOptions(fd, isIpv6);
     const local = this.#io.scratchAddress(addressBytes(address), port, isIpv6);
-    this.#check(this.#libc.bind(fd, local.at, local.bytes), `bind ${address}:${port}`);
+    check(this.#libc, this.#libc.bind(fd, local.at, local.bytes), `bind ${address}:${port}`);
     this.#watch(fd, socket);
   }
 
@@ -303,8 +342,12 @@ export class NativeSockets implements LaneSockets {
     else set(IPPROTO_IP, IP_TOS, this.#dscp << 2);
   }
 
-  #watch(fd: number, data: number): void {
-    this.#check(this.#libc.epollControl(this.#epoll, EPOLL_ADD, fd, this.#io.event(EPOLLIN_EDGE, data)), 'epoll_ctl');
+  #watch(fd: number, socket: number): void {
+    this.#epollOf(socket).watch(fd, socket);
+  }
+
+  #epollOf(socket: number): Epoll {
+    return (socket & 1) === CHANNEL_RTP && this.#awaited.has(socket >> 1) ? this.#soon : this.#later;
   }
 
   /** Of the datagrams behind which none has come: control messages tell of earlier ones only. */
@@ -315,16 +358,10 @@ export class NativeSockets implements LaneSockets {
   }
 
   #adopt(before: IoMemory): void {
-    closeSocket(before, this.#libc, EPOLL_SOCKET);
-    for (let socket = 0; socket < EPOLL_SOCKET; socket++) {
+    closeEpolls(before, this.#libc);
+    for (let socket = 0; socket < SOON_EPOLL; socket++) {
       if (before.socketFd(socket) !== null) this.#io.adoptSocket(socket, before);
     }
-  }
-
-  #check(result: number, what: string): number {
-    if (result >= 0) return result;
-    const code = errorName(this.#libc.errno());
-    throw Object.assign(new Error(`${what}: ${code}`), { code });
   }
 }
 
@@ -333,6 +370,11 @@ function closeSocket(io: IoMemory, libc: Libc, socket: number): void {
   if (fd === null) return;
   io.setSocket(socket, null, 0);
   libc.close(fd);
+}
+
+function closeEpolls(io: IoMemory, libc: Libc): void {
+  closeSocket(io, libc, SOON_EPOLL);
+  closeSocket(io, libc, LATER_EPOLL);
 }
 
 function closeSockets(io: IoMemory, libc: Libc): void {

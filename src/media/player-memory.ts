@@ -170,6 +170,11 @@ export class PlayerMemory {
     return this.#view.getUint32(layout.PLAYOUT_AT + layout.PLAYOUT_SKIPPED_FRAMES_AT, true);
   }
 
+  /** Whose packets it plays. */
+  streamOf(player: number): number {
+    return this.#view.getUint32(playerAt(player) + layout.PLAYER_STREAM_AT, true);
+  }
+
   get openPlayers(): number {
     return this.#view.getUint32(layout.PLAYOUT_AT + layout.PLAYOUT_OPEN_PLAYERS_AT, true);
   }

@@ -24,6 +24,8 @@ export interface LaneSockets {
   /** Resolves when what had reached the stream's sockets before the call has been processed, and the kernel's drops are declared. */
   drain(stream: number): Promise<void>;
   close(stream: number): void;
+  /** One more waits for what the stream receives, or one less. What is only recorded is looked at later: a larger batch costs less. */
+  awaitPackets(stream: number, waiting: 1 | -1): void;
   /** Sends from the stream's RTCP socket (its RTP socket when it has none) what lies in lane memory. The network's errors are not reported. */
   sendRtcp(stream: number, packet: Uint8Array, address: string, port: number): void;
   /** Where a sink's packets go, and the stream whose RTP socket they leave from. */
@@ -48,8 +50,6 @@ export interface Batch {
   nowUs: () => bigint;
   /** Process the first `packets` slots. */
   process: (packets: number) => void;
-  /** While packets come, the sockets are looked at no more often than this: a larger batch costs less. */
-  paceMs: () => number;
 }
 
 export interface SocketsOptions {

@@ -29,10 +29,6 @@ const FLUSH_MS = 20;
 /** Interval of receiver reports (RFC 3550 section 6.2); streams take turns, so that they do not all leave at once. */
 const REPORT_MS = 5_000;
 const REPORT_TURNS = 50;
-/** Nobody waits for what is only recorded: larger batches cost less. */
-const RECORDING_PACE_MS = 2;
-/** What is forwarded is not to wait longer. */
-const FORWARDING_PACE_MS = 0.5;
 /** While the journal's I/O is under way, its completions are not to wait longer. */
 const JOURNAL_TURN_MS = 1;
 const LOAD_MS = 1_000;
@@ -129,7 +125,6 @@ class LaneWorker {
         wasm: this.#core.wasm,
         nowUs,
         process: (packets) => this.#guard(() => this.#process(packets)),
-        paceMs: () => (this.#sinks.size > 0 ? FORWARDING_PACE_MS : RECORDING_PACE_MS),
       },
       task.sockets,
       task.before,
@@ -218,10 +213,14 @@ class LaneWorker {
   /** Players and mixers; they are played while there is one. */
   #listen(command: LaneCommand): void {
     const { players, wasm } = this.#core;
-    if (command.do === 'open-player') players.open(wasm, command.slot, command.setup);
-    else if (command.do === 'update-player') players.setCodecs(command.slot, command.setup.codecs);
-    else if (command.do === 'close-player') wasm.playerClose(command.slot);
-    else if (command.do === 'open-mixer') {
+    if (command.do === 'open-player') {
+      players.open(wasm, command.slot, command.setup);
+      this.#sockets.awaitPackets(command.setup.stream, 1);
+    } else if (command.do === 'update-player') players.setCodecs(command.slot, command.setup.codecs);
+    else if (command.do === 'close-player') {
+      this.#sockets.awaitPackets(players.streamOf(command.slot), -1);
+      wasm.playerClose(command.slot);
+    } else if (command.do === 'open-mixer') {
       players.openMixer(wasm, command.slot, command.setup.sampleRate, command.setup.players);
     } else if (command.do === 'close-mixer') wasm.mixerClose(command.slot);
     if (players.openPlayers === 0) {
@@ -248,9 +247,12 @@ class LaneWorker {
     this.#sockets.openSink(slot, setup.via, setup.remote.address, setup.remote.rtpPort);
     wasm.openSink(slot);
     this.#sinks.set(slot, setup);
+    this.#sockets.awaitPackets(setup.stream, 1);
   }
 
   #closeSink(slot: number): void {
+    const sink = this.#sinks.get(slot);
+    if (sink) this.#sockets.awaitPackets(sink.stream, -1);
     this.#core.wasm.closeSink(slot);
     this.#sockets.closeSink(slot);
     this.#core.srtp.closeSink(slot);
