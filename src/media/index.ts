@@ -2,20 +2,22 @@
 export {
   type EngineOptions,
   type LaneEvent,
-  LaneFull,
   type LaneStats,
   MediaEngine,
   type Overload,
-  type PayloadType,
-  RecordingMedia,
-  type StreamCounters,
-  type StreamMedia,
-  type StreamOptions,
 } from './engine.ts';
+export { LaneFull } from './lane.ts';
 export type { ListenedFrame, Listening, ListeningStats, ListenOptions } from './listening.ts';
 export { OfflineLane, OfflineRecording, type OfflineStreamOptions } from './offline-lane.ts';
 export type { FrameKind, PlayedFrame, PlayerLedger, PlayerStats } from './player-memory.ts';
 export { NoPortLeft } from './ports.ts';
+export {
+  MediaSession,
+  type PayloadType,
+  type StreamCounters,
+  type StreamMedia,
+  type StreamOptions,
+} from './session.ts';
 export { Sink, type SinkOptions, type SinkStats } from './sinks.ts';
 export type { SocketDriver } from './sockets.ts';
 export {

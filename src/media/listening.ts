@@ -3,7 +3,6 @@
  * they give, read out of the lane's memory.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { PayloadType } from './engine.ts';
 import type { Lane } from './lane.ts';
 import {
   FrameReader,
@@ -15,6 +14,7 @@ import {
   type PlayerStats,
   playerCodec,
 } from './player-memory.ts';
+import type { PayloadType } from './session.ts';
 
 export interface ListenOptions {
   /** Numbers of the recording's streams; all that are open when left out. */

@@ -1,8 +1,8 @@
 /** A lane without sockets, journal files or a worker: the same core over packets that are handed in, for captures and tests. */
 import { addressBytes } from './address.ts';
 import { MediaCore } from './core.ts';
-import type { PayloadType } from './engine.ts';
 import { CHANNEL_RTCP, CHANNEL_RTP, MAX_RECORDINGS, MAX_STREAMS } from './memory.ts';
+import type { PayloadType } from './session.ts';
 import type { SrtpKeys } from './srtp-suites.ts';
 import { uuidBytes } from './uuid.ts';
 

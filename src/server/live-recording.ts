@@ -6,8 +6,8 @@ import { randomUUID } from 'node:crypto';
 import type { SessionView } from '../http/index.ts';
 import type {
   MediaEngine,
+  MediaSession,
   PayloadType,
-  RecordingMedia,
   StreamCounters,
   StreamMedia,
   StreamSrtp,
@@ -57,7 +57,7 @@ export class LiveRecording {
   readonly id: string;
   readonly facts: SessionFacts;
   readonly startedAtMs: number;
-  readonly #media: RecordingMedia;
+  readonly #media: MediaSession;
   readonly #streams = new Map<number, LiveStream>();
   /** Of every stream there has been: participants stay on their channel when their stream ends. */
   readonly #channelOfLabel = new Map<string, number>();
@@ -69,7 +69,7 @@ export class LiveRecording {
   #uncommitted: object[] | null = [];
   #mediaDueSinceMs: number;
 
-  private constructor(id: string, facts: SessionFacts, media: RecordingMedia, startedAtMs: number) {
+  private constructor(id: string, facts: SessionFacts, media: MediaSession, startedAtMs: number) {
     this.id = id;
     this.facts = facts;
     this.startedAtMs = startedAtMs;

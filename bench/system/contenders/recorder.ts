@@ -3,8 +3,8 @@ import { randomUUID } from 'node:crypto';
 import {
   type LaneEvent,
   MediaEngine,
+  type MediaSession,
   type PayloadType,
-  type RecordingMedia,
   type StreamMedia,
 } from '../../../src/media/index.ts';
 import { streamKeys } from '../load/packets.ts';
@@ -36,7 +36,7 @@ const PCMU: PayloadType[] = [{ payloadType: 0, encoding: 'PCMU', clockRate: 8000
 const OPENING = 50;
 
 let engine: MediaEngine;
-const calls: RecordingMedia[] = [];
+const calls: MediaSession[] = [];
 
 async function openCall(call: number, { isSrtp, address, sourcePort }: StreamsSetup): Promise<StreamMedia[]> {
   const recording = await engine.openRecording(randomUUID());

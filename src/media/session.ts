@@ -1,0 +1,219 @@
+/** A session of the media engine: the streams of a call, received on one lane, recorded or not, sent on to sinks and listened to. */
+import { randomInt } from 'node:crypto';
+import { addressBytes } from './address.ts';
+import type { MediaEngine } from './engine.ts';
+import type { Lane } from './lane.ts';
+import type { StreamSetup } from './lane-protocol.ts';
+import { Listeners, type Listening, type ListenOptions } from './listening.ts';
+import { Sink, type SinkOptions, type SinkPlace } from './sinks.ts';
+import { checkSrtpKeys, type StreamSrtp } from './srtp-suites.ts';
+
+/** An RTP payload type as the session description maps it (RFC 8866 section 6.6). `clockRate` in Hz. */
+export interface PayloadType {
+  payloadType: number;
+  encoding: string;
+  clockRate: number;
+  channels: number;
+  fmtp: string | null;
+}
+
+export interface StreamOptions {
+  label: string;
+  channel: number;
+  payloadTypes: PayloadType[];
+  /** The signalled source; null: not known, the first sender becomes it. */
+  remote: { address: string; rtpPort: number; rtcpPort: number } | null;
+  rtcpMux: boolean;
+  /** Keys of both directions when the stream is SRTP; null or left out: it comes in the clear. */
+  srtp?: StreamSrtp | null;
+}
+
+/** Where a stream is received. */
+export interface StreamMedia {
+  index: number;
+  address: string;
+  rtpPort: number;
+  rtcpPort: number;
+}
+
+export interface StreamCounters {
+  index: number;
+  received: number;
+  invalid: number;
+  unauthorised: number;
+  duplicate: number;
+  dropped: number;
+  unauthenticated: number;
+}
+
+const DEFAULT_CLOCK_RATE = 8000;
+const AUXILIARY = new Set(['CN', 'TELEPHONE-EVENT', 'RED']);
+
+interface OpenStream {
+  slot: number;
+  setup: StreamSetup;
+  payloadTypes: PayloadType[];
+}
+
+export class MediaSession {
+  readonly id: string;
+  readonly #engine: MediaEngine;
+  readonly #lane: Lane;
+  readonly #slot: number;
+  readonly #onClosed: () => void;
+  readonly #listeners: Listeners;
+  readonly #streams = new Map<number, OpenStream>();
+  readonly #openedUs = Number(process.hrtime.bigint() / 1000n);
+  /** With the streams that each needs. */
+  readonly #sinks = new Map<Sink, number[]>();
+  readonly #adding = new Set<Promise<StreamMedia>>();
+  #nextIndex = 0;
+  #closed: Promise<void> | null = null;
+
+  constructor(engine: MediaEngine, lane: Lane, id: string, slot: number, onClosed: () => void) {
+    this.id = id;
+    this.#engine = engine;
+    this.#lane = lane;
+    this.#slot = slot;
+    this.#onClosed = onClosed;
+    this.#listeners = new Listeners(lane, slot + 1);
+  }
+
+  get lane(): number {
+    return this.#lane.id;
+  }
+
+  /** Rejects with NoPortLeft or LaneFull; nothing is open then. */
+  addStream(options: StreamOptions): Promise<StreamMedia> {
+    const adding = this.#add(options);
+    this.#adding.add(adding);
+    return adding.finally(() => this.#adding.delete(adding));
+  }
+
+  async #add(options: StreamOptions): Promise<StreamMedia> {
+    if (this.#closed) throw new RangeError(`session ${this.id} is closed`);
+    const index = this.#nextIndex++;
+    const { slot, setup } = await this.#engine.bind(this.#lane, this.#setup(index, options));
+    this.#streams.set(index, { slot, setup, payloadTypes: options.payloadTypes });
+    return { index, address: setup.address, rtpPort: setup.rtpPort, rtcpPort: setup.rtcpPort ?? setup.rtpPort };
+  }
+
+  /**
+   * Replicates a stream to somebody, from its next packet on. Rejects with LaneFull, or with RangeError for what cannot be; nothing is
+   * sent then.
+   */
+  async addSink(index: number, options: SinkOptions): Promise<Sink> {
+    const { slot: stream, setup } = this.#stream(index);
+    const way = options.via === undefined ? null : this.#stream(options.via);
+    const senders = way ? null : await this.#engine.senders(this.#lane);
+    const local = senders ?? { ...way!.setup, rtcpPort: way!.setup.rtcpPort ?? way!.setup.rtpPort };
+    const place: SinkPlace = {
+      ...{ stream, clockRate: setup.clockRate, via: senders?.slot ?? way!.slot },
+      local: { address: local.address, rtpPort: local.rtpPort, rtcpPort: local.rtcpPort },
+    };
+    const sink = await Sink.open(this.#lane, place, options, (removed) => this.#sinks.delete(removed));
+    this.#sinks.set(sink, options.via === undefined ? [index] : [index, options.via]);
+    return sink;
+  }
+
+  /** A new source or other payload types for a stream that goes on, on the same ports. */
+  async updateStream(index: number, options: Omit<StreamOptions, 'channel'>): Promise<void> {
+    const stream = this.#stream(index);
+    const { rtpPort, ownSsrc } = stream.setup;
+    const { address, rtcpPort } = stream.setup;
+    const updated = this.#setup(index, { ...options, channel: 0 });
+    const setup = { ...updated, ownSsrc, address, rtpPort, rtcpPort };
+    await this.#lane.updateStream(stream.slot, setup);
+    stream.setup = setup;
+    stream.payloadTypes = options.payloadTypes;
+    await this.#listeners.update(index, stream);
+  }
+
+  /**
+   * What is received, as sound, while it runs. A paused session is silent. Rejects with RangeError when a stream has no codec that
+   * can be listened to, and with LaneFull.
+   */
+  async listen(options: ListenOptions = {}): Promise<Listening> {
+    const streams = options.streams ?? [...this.#streams.keys()];
+    return await this.#listeners.listen(new Map(streams.map((index) => [index, this.#stream(index)])), options);
+  }
+
+  /** Resolves to what the stream has counted to its end. */
+  async removeStream(index: number): Promise<StreamCounters> {
+    const { slot, setup } = this.#stream(index);
+    this.#streams.delete(index);
+    await this.#listeners.end(index);
+    const sinks = [...this.#sinks].filter(([, streams]) => streams.includes(index));
+    await Promise.all(sinks.map(([sink]) => sink.remove()));
+    try {
+      const { lastPacketUs, ...counters } = await this.#lane.closeStream(slot);
+      return { index, ...counters };
+    } finally {
+      this.#engine.ports.giveBack(setup.rtpPort, performance.now());
+    }
+  }
+
+  /** Packets are discarded from now on; each is accounted for in the journal without its payload. */
+  async pause(on: boolean): Promise<void> {
+    await this.#lane.pause(this.#slot, on);
+  }
+
+  /**
+   * A fact about the recording, kept in the journal in order with the packets. Without effect on a closed session.
+   * @throws RangeError when it is longer than a megabyte.
+   */
+  note(json: object): void {
+    if (!this.#closed) this.#lane.note(this.#slot, json);
+  }
+
+  counters(): StreamCounters[] {
+    return [...this.#streams].map(([index, { slot }]) => {
+      const { lastPacketUs, ...counters } = this.#lane.streamCounters(slot);
+      return { index, ...counters };
+    });
+  }
+
+  /** When the last packet of any stream came, monotonic; when it was opened, or its lane started again, if none has since. */
+  lastPacketUs(): number {
+    const times = [...this.#streams.values()].map(({ slot }) => this.#lane.memory.streamCounters(slot).lastPacketUs);
+    return Math.max(this.#openedUs, this.#lane.bornUs, ...times);
+  }
+
+  /** Closes all streams; resolves when everything is on the disk. */
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    await Promise.allSettled(this.#adding);
+    try {
+      await Promise.all([...this.#streams.keys()].map((index) => this.removeStream(index)));
+      await this.#lane.closeRecording(this.#slot);
+    } finally {
+      this.#onClosed();
+    }
+  }
+
+  #stream(index: number): OpenStream {
+    const stream = this.#streams.get(index);
+    if (!stream) throw new RangeError(`session ${this.id} has no stream ${index}`);
+    return stream;
+  }
+
+  #setup(index: number, { payloadTypes, remote, rtcpMux, srtp = null }: StreamOptions) {
+    const { learnSource } = this.#engine.options;
+    if (srtp) for (const keys of [srtp.receive, srtp.send]) checkSrtpKeys(keys);
+    const known = remote && !learnSource;
+    return {
+      recording: this.#slot,
+      index,
+      clockRate: payloadTypes.find((type) => !AUXILIARY.has(type.encoding))?.clockRate ?? DEFAULT_CLOCK_RATE,
+      ownSsrc: randomInt(1, 0xffff_ffff),
+      rtcpMux,
+      remote: known ? { ...remote, address: addressBytes(remote.address) } : null,
+      reportTo: remote ? { address: remote.address, port: rtcpMux ? remote.rtpPort : remote.rtcpPort } : null,
+      srtp,
+    };
+  }
+}
