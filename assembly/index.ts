@@ -10,6 +10,7 @@ import { KIND_NOTE, NO_STREAM } from './layout';
 import { beginReplication, replicateSome, sinkAt } from './replicate/replicate';
 import { writeSenderReport } from './replicate/report';
 import { linkSink, unlinkSink } from './replicate/sinks';
+import { linkSource as link, unlinkSource as unlink } from './rtp/demultiplex';
 import { process as processBatch } from './rtp/process';
 import { lostInStream } from './rtp/reception';
 import { writeReport } from './rtp/rtcp';
@@ -44,6 +45,15 @@ export function initialise(): void {
 /** Takes the batch described at DESCRIPTORS_AT. */
 export function process(packets: u32): void {
   processBatch(packets);
+}
+
+/** The stream shares a port, and its source is what stands in its entry; see rtp/demultiplex.ts. */
+export function linkSource(stream: u32): void {
+  link(stream);
+}
+
+export function unlinkSource(stream: u32): void {
+  unlink(stream);
 }
 
 /** Puts a note (UTF-8 JSON) into the recording's journal; 0 when there is no room now. */

@@ -296,7 +296,7 @@ export const RECORDING_NEXT_DIRTY_AT = 36;
 export const RECORDING_UNRECORDED_AT = 40;
 
 export const STREAMS_AT = RECORDINGS_AT + MAX_RECORDINGS * RECORDING_BYTES;
-export const STREAM_BYTES = 480;
+export const STREAM_BYTES = 496;
 export const STREAM_FLAGS_AT = 0;
 export const STREAM_RECORDING_AT = 4;
 export const STREAM_INDEX_AT = 8;
@@ -344,7 +344,13 @@ export const STREAM_UNAUTHENTICATED_AT = 148;
 export const STREAM_PLAYER_AT = 152;
 /** First of its sinks, by number + 1; 0: none. */
 export const STREAM_SINKS_AT = 156;
-export const STREAM_WINDOW_AT = 160;
+/** Number of the stream whose port it shares, plus 1; 0: its port is its own. */
+export const STREAM_HOST_AT = 160;
+/** By which it is told from others of its source on that port; 0: there are none. */
+export const STREAM_SIGNALLED_SSRC_AT = 164;
+/** The next stream, by number + 1, of its chain of sources of RTP, and of that of RTCP (see assembly/rtp/demultiplex.ts). */
+export const STREAM_LINKS_AT = 168;
+export const STREAM_WINDOW_AT = 176;
 export const STREAM_WINDOW_BYTES = WINDOW_PACKETS / 8;
 /** The epoch before: state and window. Its source may go on for a while, or alternate with the present one. */
 export const STREAM_OTHER_STATE_AT = STREAM_WINDOW_AT + STREAM_WINDOW_BYTES;
@@ -363,8 +369,15 @@ export const FLAG_STARTED = 8;
 export const FLAG_HAS_OTHER = 16;
 /** Its packets are SRTP and SRTCP. */
 export const FLAG_SRTP = 32;
+/** Its port is that of other streams; it receives nothing itself. */
+export const FLAG_SHARED_PORT = 64;
 
-export const DESCRIPTORS_AT = STREAMS_AT + MAX_STREAMS * STREAM_BYTES;
+/** Chains of streams that share ports, by where their packets come from: first those of RTP, then those of RTCP. */
+export const DEMULTIPLEX_AT = STREAMS_AT + MAX_STREAMS * STREAM_BYTES;
+export const DEMULTIPLEX_BUCKETS = 8192;
+export const DEMULTIPLEX_BYTES = 2 * DEMULTIPLEX_BUCKETS * 4;
+
+export const DESCRIPTORS_AT = DEMULTIPLEX_AT + DEMULTIPLEX_BYTES;
 export const DESCRIPTOR_BYTES = 56;
 export const DESCRIPTOR_STREAM_AT = 0;
 export const DESCRIPTOR_OFFSET_AT = 4;

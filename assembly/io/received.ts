@@ -20,6 +20,7 @@ import {
   DESCRIPTOR_SOURCE_PORT_AT,
   DESCRIPTOR_STREAM_AT,
   DESCRIPTORS_AT,
+  FLAG_SHARED_PORT,
   MESSAGE_CONTROL_BYTES_AT,
   MESSAGE_FLAGS_AT,
   MESSAGE_HEADER_BYTES,
@@ -36,8 +37,9 @@ import {
   SOCKET_BYTES,
   SOCKET_DROPS_AT,
   SOCKETS_AT,
+  STREAM_FLAGS_AT,
 } from '../layout';
-import { drop, streamAt } from '../rtp/stream';
+import { countDrops, drop, streamAt } from '../rtp/stream';
 
 /** An arrival time that lies further back than this is that of a clock that was set. */
 const MAX_AGE_US: f64 = 10_000_000;
@@ -104,5 +106,9 @@ export function countKernelDrops(socket: u32, total: u32): void {
   const drops = total - load<u32>(entry, SOCKET_DROPS_AT);
   if (drops == 0) return;
   store<u32>(entry, total, SOCKET_DROPS_AT);
-  if ((socket & 1) == CHANNEL_RTP) drop(streamAt(socket >> 1), drops);
+  if ((socket & 1) != CHANNEL_RTP) return;
+  const stream = streamAt(socket >> 1);
+  // Of a shared port nobody knows whose they were; they are missing in the numbers of their streams.
+  if ((load<u32>(stream, STREAM_FLAGS_AT) & FLAG_SHARED_PORT) != 0) countDrops(stream, drops);
+  else drop(stream, drops);
 }

@@ -23,6 +23,7 @@ import {
   FLAG_LEARN,
   FLAG_OPEN,
   FLAG_RTCP_MUX,
+  FLAG_SHARED_PORT,
   FLAG_SRTP,
   LANE_AT,
   LANE_DUPLICATE_AT,
@@ -62,6 +63,7 @@ import {
 } from '../layout';
 import { unprotectBatch } from '../srtp/unprotect';
 import { workAt } from '../srtp/work';
+import { demultiplex } from './demultiplex';
 import { looksLikeRtcp, payloadBytes } from './header';
 import { receivedExtSeq, receiveReplay, receiveRtp } from './reception';
 import { receiveRtcp } from './rtcp';
@@ -71,6 +73,7 @@ export function process(packets: u32): void {
   let works: u32 = 0;
   for (let i: u32 = 0; i < packets; i++) {
     const descriptor: usize = DESCRIPTORS_AT + i * DESCRIPTOR_BYTES;
+    findStream(descriptor);
     const status = admit(descriptor);
     store<u32>(descriptor, status, DESCRIPTOR_STATUS_AT);
     if (status == STATUS_PROTECTED) describeWork(workAt(WORK_AT, works++), descriptor);
@@ -86,6 +89,13 @@ export function process(packets: u32): void {
     const counter = counterOf(status);
     if (counter != 0) store<u64>(LANE_AT + counter, load<u64>(LANE_AT + counter) + 1);
   }
+}
+
+/** So far it is the stream whose port it has come to. */
+function findStream(descriptor: usize): void {
+  const host = load<u32>(descriptor, DESCRIPTOR_STREAM_AT);
+  if ((load<u32>(streamAt(host), STREAM_FLAGS_AT) & FLAG_SHARED_PORT) == 0) return;
+  store<u32>(descriptor, demultiplex(host, descriptor), DESCRIPTOR_STREAM_AT);
 }
 
 function streamOf(descriptor: usize): usize {

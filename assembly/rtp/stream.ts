@@ -92,7 +92,8 @@ function owe(stream: usize, packets: u32): void {
   store<u32>(stream, load<u32>(stream, STREAM_UNDECLARED_DROPS_AT) + packets, STREAM_UNDECLARED_DROPS_AT);
 }
 
-function countDrops(stream: usize, packets: u32): void {
+/** RTP packets that were lost here; the journal is not told. */
+export function countDrops(stream: usize, packets: u32): void {
   store<u32>(stream, load<u32>(stream, STREAM_DROPPED_AT) + packets, STREAM_DROPPED_AT);
   store<u64>(LANE_AT, load<u64>(LANE_AT, LANE_DROPPED_AT) + packets, LANE_DROPPED_AT);
 }

@@ -18,6 +18,8 @@ export interface RecordingPlan {
   warmUpMs: number;
   measureMs: number;
   cores: Cores;
+  /** Of the recorder's ports; 1. */
+  streamsPerPort?: number;
   intervalUs?: number;
   /** What counts is that nothing is lost: the journal is not read again. */
   isUnread?: boolean;
@@ -31,8 +33,8 @@ export interface Recording {
   threads: ThreadUse[];
 }
 
-/** As many as a lane takes. */
-const STREAMS_PER_LANE = 4_096;
+/** As many as a lane takes, beside those that ports are shared through. */
+const STREAMS_PER_LANE = 4_000;
 /** Sockets' buffers hide for seconds that a core does not keep up. */
 const MAX_SHARE = 0.97;
 
@@ -55,8 +57,10 @@ export class RecordingRig {
     const rig = new RecordingRig(plan);
     const mostStreams = 2 * mostCalls;
     const lanes = Math.ceil(mostStreams / STREAMS_PER_LANE);
-    const { isSrtp, intervalUs = PACKET_US } = plan;
-    const setup: RecorderSetup = { address: ADDRESS, ports: MEDIA_PORTS, journalDir: rig.#journalDir, lanes };
+    const { isSrtp, intervalUs = PACKET_US, streamsPerPort = 1 } = plan;
+    const setup: RecorderSetup = {
+      ...{ address: ADDRESS, ports: MEDIA_PORTS, journalDir: rig.#journalDir, lanes, streamsPerPort },
+    };
     try {
       await rig.recorder.call('start', setup);
       const load: LoadSetup = { ...LOAD, isSrtp, intervalUs, mostStreams };

@@ -13,6 +13,8 @@ export interface CoreExports extends SrtpExports, PlayerExports {
   replicate(packets: number, isFirst: number): number;
   openSink(sink: number): void;
   closeSink(sink: number): void;
+  linkSource(stream: number): void;
+  unlinkSource(stream: number): void;
   received(first: number, count: number, socket: number, nowUs: number, aheadUs: number): void;
   countKernelDrops(socket: number, total: number): void;
   declareStreamDrops(stream: number, nowUs: bigint): number;

@@ -9,7 +9,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { addressBytes } from './address.ts';
 import { kernelDropsByPort } from './kernel-drops.ts';
 import { BATCH_PACKETS, CHANNEL_RTCP, CHANNEL_RTP, type Load } from './memory.ts';
-import type { Batch, LaneSockets } from './sockets.ts';
+import type { Batch, LaneSockets, StreamPlace } from './sockets.ts';
 
 /** 256 packets of the system's default are 5 s of one stream; a stall of the process must not cost packets. */
 const RECEIVE_BUFFER_BYTES = 1 << 20;
@@ -52,7 +52,7 @@ export class DgramSockets implements LaneSockets {
     this.#batch = batch;
   }
 
-  async open(stream: number, address: string, rtpPort: number, rtcpPort: number | null): Promise<void> {
+  async open(stream: number, { address, rtpPort, rtcpPort }: StreamPlace): Promise<void> {
     const rtp = await this.#bind(stream, CHANNEL_RTP, address, rtpPort);
     try {
       const rtcp = rtcpPort === null ? null : await this.#bind(stream, CHANNEL_RTCP, address, rtcpPort);

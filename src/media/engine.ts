@@ -2,16 +2,14 @@
  * The media engine: lanes, and sessions (./session.ts) placed on them for life. It knows nothing of SIP: whoever uses it says which
  * streams a session has and where they come from.
  */
-import { randomInt, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { addressBytes } from './address.ts';
-import { Lane, LaneError } from './lane.ts';
-import type { StreamSetup } from './lane-protocol.ts';
+import { Lane } from './lane.ts';
 import type { PacketTotals } from './memory.ts';
-import { NoPortLeft, PortLeases } from './ports.ts';
 import { MediaSession } from './session.ts';
-import type { SinkPlace } from './sinks.ts';
 import { chooseDriver, type SocketDriver } from './sockets.ts';
+import { StreamPorts } from './stream-ports.ts';
 import { uuidBytes } from './uuid.ts';
 
 export interface EngineOptions {
@@ -24,6 +22,11 @@ export interface EngineOptions {
   journalDir: string;
   /** Take a stream's first sender for its source, whatever was signalled. */
   learnSource?: boolean;
+  /**
+   * So many streams share a port, told apart by where their packets come from (address, port, and SSRC when it was signalled); 1. A stream
+   * whose source is not known has a port of its own all the same.
+   */
+  streamsPerPort?: number;
   /** How media is received; `auto`: native batches where they can be had, else node:dgram. */
   sockets?: SocketDriver;
   /** Differentiated services code point of what is sent (RFC 2474), with native sockets; 46, expedited forwarding. */
@@ -57,26 +60,22 @@ const MAX_LOOP_LOAD = 0.95;
 const MAX_TICK_P99_MS = 250;
 const MAX_JOURNAL_LAG_MS = 5_000;
 const MAX_JOURNAL_QUEUED_BYTES = 24 * 1024 * 1024;
-/** Of a stream that receives nothing. */
-const NO_STREAM = { index: 0, clockRate: 8000, rtcpMux: false, reportTo: null, srtp: null };
 const SILENCE_LOOK_EVERY_MS = 1_000;
-const PORT_TRIES = 64;
 const EXPEDITED_FORWARDING = 46;
-const NO_DESCRIPTOR = new Set(['EMFILE', 'ENFILE']);
 
 export class MediaEngine {
   readonly options: EngineOptions;
-  readonly ports: PortLeases;
+  readonly ports: StreamPorts;
   /** Which of the drivers receives, and why not the native one if not. */
   readonly sockets: { driver: 'native' | 'dgram'; reason: string | null };
   readonly #lanes: Lane[] = [];
   readonly #sessions = new Map<string, MediaSession>();
-  readonly #senders = new Map<Lane, Promise<SinkPlace['local'] & { slot: number }>>();
   readonly #silenceTimer: NodeJS.Timeout;
 
   private constructor(options: EngineOptions) {
     this.options = options;
-    this.ports = new PortLeases(options.ports.lo, options.ports.hi);
+    const { address, ports, streamsPerPort = 1 } = options;
+    this.ports = new StreamPorts({ address, ports, streamsPerPort });
     this.sockets = chooseDriver(options.sockets ?? 'auto');
     this.#silenceTimer = setInterval(() => this.#lookForSilence(), SILENCE_LOOK_EVERY_MS);
     this.#silenceTimer.unref();
@@ -121,49 +120,6 @@ export class MediaEngine {
     const session = new MediaSession(this, lane, id, slot, () => this.#sessions.delete(id));
     this.#sessions.set(id, session);
     return session;
-  }
-
-  /** A pair of ports of a lane that sinks send from when they have none of their own: nothing is taken there. */
-  senders(lane: Lane): Promise<SinkPlace['local'] & { slot: number }> {
-    const opened = this.#senders.get(lane) ?? this.#openSenders(lane);
-    this.#senders.set(lane, opened);
-    return opened;
-  }
-
-  async #openSenders(lane: Lane): Promise<SinkPlace['local'] & { slot: number }> {
-    const recording = await lane.openRecording(uuidBytes(randomUUID()), false);
-    const nobody = { address: addressBytes('0.0.0.0'), rtpPort: 0, rtcpPort: 0 };
-    const setup = { ...NO_STREAM, recording, remote: nobody, ownSsrc: randomInt(1, 0xffff_ffff) };
-    try {
-      const { slot, rtpPort } = await this.bind(lane, setup);
-      return { slot, address: this.options.address, rtpPort, rtcpPort: rtpPort + 1 };
-    } catch (error) {
-      this.#senders.delete(lane); // the next sink tries again
-      await lane.closeRecording(recording);
-      throw error;
-    }
-  }
-
-  /** Opens a stream on a leased pair of ports. Rejects with NoPortLeft or LaneFull; nothing is open then. */
-  async bind(lane: Lane, setup: Omit<StreamSetup, 'address' | 'rtpPort' | 'rtcpPort'>) {
-    const { address } = this.options;
-    for (let tries = 0; tries < PORT_TRIES; tries++) {
-      const rtpPort = this.ports.lease(performance.now());
-      const bound: StreamSetup = { ...setup, address, rtpPort, rtcpPort: setup.rtcpMux ? null : rtpPort + 1 };
-      try {
-        return { slot: await lane.openStream(bound), rtpPort, setup: bound };
-      } catch (error) {
-        this.ports.giveBack(rtpPort, performance.now());
-        if (!(error instanceof LaneError)) throw error;
-        if (NO_DESCRIPTOR.has(error.code)) {
-          throw new NoPortLeft('no file descriptor left for another media socket: raise the limit (ulimit -n)');
-        }
-        if (error.code !== 'EADDRINUSE') throw error;
-      }
-    }
-    throw new NoPortLeft(
-      `${PORT_TRIES} media ports in a row are in use by others: give the recorder a range of its own`,
-    );
   }
 
   /** Closes the lane's open journal segment; its path is told by `journal-sealed` before this resolves. */

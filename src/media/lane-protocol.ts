@@ -18,7 +18,8 @@ export interface LaneTask {
   life: number;
 }
 
-export interface StreamSetup extends Omit<StreamState, 'firstEpoch' | 'isSrtp'> {
+export interface StreamSetup extends Omit<StreamState, 'firstEpoch' | 'isSrtp' | 'host'> {
+  host: number | null;
   address: string;
   rtpPort: number;
   rtcpPort: number | null;

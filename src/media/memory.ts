@@ -50,6 +50,12 @@ export interface StreamState {
   firstEpoch: number;
   remote: { address: Uint8Array; rtpPort: number; rtcpPort: number } | null;
   isSrtp: boolean;
+  /** Its port is for streams that share it; left out: it is not. */
+  isSharedPort?: boolean;
+  /** Slot of the stream whose port it shares; null or left out: its port is its own. */
+  host?: number | null;
+  /** By which it is told from others of its source on that port; null or left out: there are none. */
+  signalledSsrc?: number | null;
 }
 
 /** What the worker writes for others to read. */
@@ -165,6 +171,10 @@ export class LaneMemory {
     if (!remote) flags |= layout.FLAG_LEARN;
     if (state.rtcpMux) flags |= layout.FLAG_RTCP_MUX;
     if (state.isSrtp) flags |= layout.FLAG_SRTP;
+    if (state.isSharedPort) flags |= layout.FLAG_SHARED_PORT;
+    const host = state.host === null || state.host === undefined ? 0 : state.host + 1;
+    this.#view.setUint32(at + layout.STREAM_HOST_AT, host, true);
+    this.#view.setUint32(at + layout.STREAM_SIGNALLED_SSRC_AT, state.signalledSsrc ?? 0, true);
     this.#view.setUint32(at + layout.STREAM_FLAGS_AT, kept | flags, true);
     this.#view.setUint32(at + layout.STREAM_CLOCK_RATE_AT, state.clockRate, true);
     if (!remote || !this.#isRemote(at, remote)) this.#view.setUint32(at + layout.STREAM_HEARD_PORT_AT, 0, true);

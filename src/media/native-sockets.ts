@@ -25,15 +25,17 @@ import {
 import { check, EAGAIN, EINTR, type Libc } from './libc.ts';
 import type { Load } from './memory.ts';
 import { MAX_SENDS } from './sink-memory.ts';
-import type { Batch, LaneSockets, SocketsOptions } from './sockets.ts';
+import type { Batch, LaneSockets, SocketsOptions, StreamPlace } from './sockets.ts';
 import { TickBudget } from './tick-budget.ts';
 
 /** 256 packets of the system's default are 5 s of one stream; a stall of the process must not cost packets. */
 const RECEIVE_BUFFER_BYTES = 1 << 20;
-/** A stream's socket seldom has more; a flood is read in rounds, so that others have their turn. */
-const READ_PACKETS = 8;
-const READ_ROUNDS = 32;
-const DRAIN_ROUNDS = 1_000;
+/** Of a port that many streams share. */
+const SHARED_BUFFER_BYTES = 1 << 24;
+/** Of one call. A flood is read in rounds, so that others have their turn. */
+const READ_PACKETS = 64;
+const READ_ROUNDS = 4;
+const DRAIN_ROUNDS = 125;
 /** A wait is no longer than this, whatever is due: what has no descriptor to wake it (I/O of the journal) must not lie long. */
 const MAX_WAIT_MS = 50;
 /** Messages, timers and completed I/O wait no longer while there are packets. */
@@ -53,6 +55,7 @@ const AF_INET6 = 10;
 const SOCK_DGRAM_NONBLOCK_CLOEXEC = 2 | 0x800 | 0x80000;
 const SOL_SOCKET = 1;
 const SO_RCVBUF = 8;
+const SO_RCVBUFFORCE = 33;
 const SO_TIMESTAMPNS = 35;
 const SO_RXQ_OVFL = 40;
 const SO_MEMINFO = 55;
@@ -111,10 +114,11 @@ export class NativeSockets implements LaneSockets {
     libc.prctl(PR_SET_TIMERSLACK, TIMER_SLACK_NS);
   }
 
-  async open(stream: number, address: string, rtpPort: number, rtcpPort: number | null): Promise<void> {
+  async open(stream: number, { address, rtpPort, rtcpPort, isSharedPort = false }: StreamPlace): Promise<void> {
+    const bufferBytes = isSharedPort ? SHARED_BUFFER_BYTES : RECEIVE_BUFFER_BYTES;
     try {
-      this.#open(stream * 2 + CHANNEL_RTP, address, rtpPort);
-      if (rtcpPort !== null) this.#open(stream * 2 + CHANNEL_RTCP, address, rtcpPort);
+      this.#open(stream * 2 + CHANNEL_RTP, address, rtpPort, bufferBytes);
+      if (rtcpPort !== null) this.#open(stream * 2 + CHANNEL_RTCP, address, rtcpPort, bufferBytes);
     } catch (error) {
       this.close(stream);
       throw error;
@@ -317,7 +321,7 @@ export class NativeSockets implements LaneSockets {
     this.#aheadUs = this.#nowUs - this.#io.clockUs();
   }
 
-  #open(socket: number, address: string, port: number): void {
+  #open(socket: number, address: string, port: number, bufferBytes: number): void {
     const kept = this.#io.socketFd(socket);
     if (kept !== null && this.#io.socketPort(socket) === port) return this.#watch(kept, socket);
     closeSocket(this.#io, this.#libc, socket);
@@ -325,16 +329,17 @@ export class NativeSockets implements LaneSockets {
     const type = SOCK_DGRAM_NONBLOCK_CLOEXEC;
     const fd = check(this.#libc, this.#libc.socket(isIpv6 ? AF_INET6 : AF_INET, type, 0), 'socket');
     this.#io.setSocket(socket, fd, port);
-    this.#setOptions(fd, isIpv6);
+    this.#setOptions(fd, isIpv6, bufferBytes);
     const local = this.#io.scratchAddress(addressBytes(address), port, isIpv6);
     check(this.#libc, this.#libc.bind(fd, local.at, local.bytes), `bind ${address}:${port}`);
     this.#watch(fd, socket);
   }
 
-  #setOptions(fd: number, isIpv6: boolean): void {
+  #setOptions(fd: number, isIpv6: boolean, bufferBytes: number): void {
     const set = (level: number, name: number, value: number) =>
       this.#libc.setsockopt(fd, level, name, this.#io.option(value), 4);
-    set(SOL_SOCKET, SO_RCVBUF, RECEIVE_BUFFER_BYTES);
+    // Above net.core.rmem_max it takes CAP_NET_ADMIN.
+    if (set(SOL_SOCKET, SO_RCVBUFFORCE, bufferBytes) !== 0) set(SOL_SOCKET, SO_RCVBUF, bufferBytes);
     set(SOL_SOCKET, SO_TIMESTAMPNS, 1);
     set(SOL_SOCKET, SO_RXQ_OVFL, 1);
     if (isIpv6) set(IPPROTO_IPV6, IPV6_V6ONLY, 1);

@@ -24,6 +24,8 @@ export interface StreamOptions {
   /** The signalled source; null: not known, the first sender becomes it. */
   remote: { address: string; rtpPort: number; rtcpPort: number } | null;
   rtcpMux: boolean;
+  /** That was signalled (RFC 5576), for streams of one source that are to share a port; null or left out: none was. */
+  ssrc?: number | null;
   /** Keys of both directions when the stream is SRTP; null or left out: it comes in the clear. */
   srtp?: StreamSrtp | null;
 }
@@ -93,7 +95,7 @@ export class MediaSession {
   async #add(options: StreamOptions): Promise<StreamMedia> {
     if (this.#closed) throw new RangeError(`session ${this.id} is closed`);
     const index = this.#nextIndex++;
-    const { slot, setup } = await this.#engine.bind(this.#lane, this.#setup(index, options));
+    const { slot, setup } = await this.#engine.ports.bind(this.#lane, this.#setup(index, options));
     this.#streams.set(index, { slot, setup, payloadTypes: options.payloadTypes });
     return { index, address: setup.address, rtpPort: setup.rtpPort, rtcpPort: setup.rtcpPort ?? setup.rtpPort };
   }
@@ -105,7 +107,7 @@ export class MediaSession {
   async addSink(index: number, options: SinkOptions): Promise<Sink> {
     const { slot: stream, setup } = this.#stream(index);
     const way = options.via === undefined ? null : this.#stream(options.via);
-    const senders = way ? null : await this.#engine.senders(this.#lane);
+    const senders = way ? null : await this.#engine.ports.senders(this.#lane);
     const local = senders ?? { ...way!.setup, rtcpPort: way!.setup.rtcpPort ?? way!.setup.rtpPort };
     const place: SinkPlace = {
       ...{ stream, clockRate: setup.clockRate, via: senders?.slot ?? way!.slot },
@@ -119,11 +121,11 @@ export class MediaSession {
   /** A new source or other payload types for a stream that goes on, on the same ports. */
   async updateStream(index: number, options: Omit<StreamOptions, 'channel'>): Promise<void> {
     const stream = this.#stream(index);
-    const { rtpPort, ownSsrc } = stream.setup;
-    const { address, rtcpPort } = stream.setup;
+    const { ownSsrc, address, rtpPort, rtcpPort, host } = stream.setup;
     const updated = this.#setup(index, { ...options, channel: 0 });
-    const setup = { ...updated, ownSsrc, address, rtpPort, rtcpPort };
+    const setup = { ...updated, ownSsrc, address, rtpPort, rtcpPort, host };
     await this.#lane.updateStream(stream.slot, setup);
+    this.#engine.ports.moved(this.#lane, stream.setup, setup);
     stream.setup = setup;
     stream.payloadTypes = options.payloadTypes;
     await this.#listeners.update(index, stream);
@@ -149,7 +151,7 @@ export class MediaSession {
       const { lastPacketUs, ...counters } = await this.#lane.closeStream(slot);
       return { index, ...counters };
     } finally {
-      this.#engine.ports.giveBack(setup.rtpPort, performance.now());
+      this.#engine.ports.release(this.#lane, setup);
     }
   }
 
@@ -201,7 +203,7 @@ export class MediaSession {
     return stream;
   }
 
-  #setup(index: number, { payloadTypes, remote, rtcpMux, srtp = null }: StreamOptions) {
+  #setup(index: number, { payloadTypes, remote, rtcpMux, srtp = null, ssrc = null }: StreamOptions) {
     const { learnSource } = this.#engine.options;
     if (srtp) for (const keys of [srtp.receive, srtp.send]) checkSrtpKeys(keys);
     const known = remote && !learnSource;
@@ -214,6 +216,7 @@ export class MediaSession {
       remote: known ? { ...remote, address: addressBytes(remote.address) } : null,
       reportTo: remote ? { address: remote.address, port: rtcpMux ? remote.rtpPort : remote.rtcpPort } : null,
       srtp,
+      signalledSsrc: ssrc,
     };
   }
 }

@@ -15,12 +15,21 @@ import type { SinkMemory } from './sink-memory.ts';
 /** `auto`: native where it loads. */
 export type SocketDriver = 'auto' | 'native' | 'dgram';
 
+/** What a stream's sockets are bound to. */
+export interface StreamPlace {
+  address: string;
+  rtpPort: number;
+  rtcpPort: number | null;
+  /** For many streams. */
+  isSharedPort?: boolean;
+}
+
 export interface LaneSockets {
   /**
    * Binds both ports of a stream, or takes over those that the lane's life before has left open. Rejects with EADDRINUSE when one of
    * them is taken, EMFILE when there is no descriptor left; nothing is left bound then.
    */
-  open(stream: number, address: string, rtpPort: number, rtcpPort: number | null): Promise<void>;
+  open(stream: number, at: StreamPlace): Promise<void>;
   /** Resolves when what had reached the stream's sockets before the call has been processed, and the kernel's drops are declared. */
   drain(stream: number): Promise<void>;
   close(stream: number): void;

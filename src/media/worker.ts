@@ -215,10 +215,10 @@ class LaneWorker {
     const { players, wasm } = this.#core;
     if (command.do === 'open-player') {
       players.open(wasm, command.slot, command.setup);
-      this.#sockets.awaitPackets(command.setup.stream, 1);
+      this.#sockets.awaitPackets(this.#hostOf(command.setup.stream), 1);
     } else if (command.do === 'update-player') players.setCodecs(command.slot, command.setup.codecs);
     else if (command.do === 'close-player') {
-      this.#sockets.awaitPackets(players.streamOf(command.slot), -1);
+      this.#sockets.awaitPackets(this.#hostOf(players.streamOf(command.slot)), -1);
       wasm.playerClose(command.slot);
     } else if (command.do === 'open-mixer') {
       players.openMixer(wasm, command.slot, command.setup.sampleRate, command.setup.players);
@@ -244,15 +244,15 @@ class LaneWorker {
     const { sinks, srtp, wasm } = this.#core;
     if (setup.srtp) srtp.openSink(slot, setup.srtp);
     sinks.write(slot, { ...setup, isSrtp: setup.srtp !== null });
-    this.#sockets.openSink(slot, setup.via, setup.remote.address, setup.remote.rtpPort);
+    this.#sockets.openSink(slot, this.#hostOf(setup.via), setup.remote.address, setup.remote.rtpPort);
     wasm.openSink(slot);
     this.#sinks.set(slot, setup);
-    this.#sockets.awaitPackets(setup.stream, 1);
+    this.#sockets.awaitPackets(this.#hostOf(setup.stream), 1);
   }
 
   #closeSink(slot: number): void {
     const sink = this.#sinks.get(slot);
-    if (sink) this.#sockets.awaitPackets(sink.stream, -1);
+    if (sink) this.#sockets.awaitPackets(this.#hostOf(sink.stream), -1);
     this.#core.wasm.closeSink(slot);
     this.#sockets.closeSink(slot);
     this.#core.srtp.closeSink(slot);
@@ -274,7 +274,8 @@ class LaneWorker {
       isSrtp: setup.srtp !== null,
     });
     try {
-      await this.#sockets.open(slot, setup.address, setup.rtpPort, setup.rtcpPort);
+      if (setup.host === null) await this.#sockets.open(slot, setup);
+      else this.#linkSource(slot, setup);
     } catch (error) {
       memory.closeStream(slot);
       srtp.close(slot);
@@ -294,15 +295,29 @@ class LaneWorker {
       srtp.update(slot, setup.srtp, { receive, send });
       if (receive) void delay(KEY_OVERLAP_MS, null, { ref: false }).then(() => srtp.forgetPreviousKeys(slot));
     }
+    this.#core.wasm.unlinkSource(slot);
     memory.updateStream(slot, { ...setup, isSrtp: setup.srtp !== null });
+    if (setup.host !== null) this.#linkSource(slot, setup);
     this.#streams.set(slot, setup);
+  }
+
+  /** Without a source nothing can be for it. */
+  #linkSource(slot: number, { remote }: StreamSetup): void {
+    if (remote) this.#core.wasm.linkSource(slot);
+  }
+
+  /** The stream whose sockets it has. */
+  #hostOf(slot: number): number {
+    return this.#streams.get(slot)?.host ?? slot;
   }
 
   /** What came before it is received still, and what the kernel dropped before it is declared. */
   async #closeStream(slot: number): Promise<void> {
     await this.#waitForLastPackets();
-    await this.#sockets.drain(slot);
-    this.#sockets.close(slot);
+    const host = this.#hostOf(slot);
+    await this.#sockets.drain(host);
+    if (host === slot) this.#sockets.close(slot);
+    else this.#core.wasm.unlinkSource(slot);
     while (this.#core.wasm.declareStreamDrops(slot, nowUs()) === 0) await this.#flushed();
     this.#core.memory.closeStream(slot);
     this.#core.srtp.close(slot);
@@ -359,7 +374,7 @@ class LaneWorker {
       const reportTo = this.#streams.get(slot)?.reportTo;
       if (!reportTo) continue;
       const report = this.#core.receiverReport(slot, now, CNAME);
-      if (report) this.#sockets.sendRtcp(slot, report, reportTo.address, reportTo.port);
+      if (report) this.#sockets.sendRtcp(this.#hostOf(slot), report, reportTo.address, reportTo.port);
     }
     this.#sendSenderReports(now);
     this.#reportTurn = (this.#reportTurn + 1) % REPORT_TURNS;
@@ -370,7 +385,7 @@ class LaneWorker {
       const sink = this.#sinks.get(slot);
       if (sink?.remote.rtcpPort === undefined) continue;
       const report = this.#core.senderReport(slot, now, Date.now(), CNAME);
-      if (report) this.#sockets.sendRtcp(sink.via, report, sink.remote.address, sink.remote.rtcpPort);
+      if (report) this.#sockets.sendRtcp(this.#hostOf(sink.via), report, sink.remote.address, sink.remote.rtcpPort);
     }
   }
 

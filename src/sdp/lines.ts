@@ -107,8 +107,8 @@ export function words(value: string): string[] {
 }
 
 /** A decimal integer of digits only, or null; more than nine digits count as null, so no value overflows. */
-export function decimal(text: string | undefined): number | null {
-  if (text === undefined || text.length === 0 || text.length > 9) return null;
+export function decimal(text: string | undefined, mostDigits = 9): number | null {
+  if (text === undefined || text.length === 0 || text.length > mostDigits) return null;
   let value = 0;
   for (let i = 0; i < text.length; i++) {
     const digit = text.charCodeAt(i) - 48;

@@ -39,6 +39,8 @@ export class MediaDescription {
   readonly rtcpPort: number | null;
   /** RFC 5761. */
   readonly rtcpMux: boolean;
+  /** RFC 5576; null when none is stated, or more than one. */
+  readonly ssrc: number | null;
 
   constructor(index: number, lines: readonly SdpLine[], session: SessionDefaults) {
     this.index = index;
@@ -58,6 +60,7 @@ export class MediaDescription {
     this.ptime = ptimeOf(this, warn);
     this.rtcpPort = rtcpPortOf(this, warn);
     this.rtcpMux = this.attribute('rtcp-mux') !== undefined;
+    this.ssrc = ssrcOf(this);
   }
 
   /** The value of the first `a=name:value`, '' for `a=name`, undefined when absent. */
@@ -176,6 +179,12 @@ function ptimeOf(media: MediaDescription, warn: (text: string) => void): number 
   if (value >= MIN_PTIME_MS && value <= MAX_PTIME_MS) return value;
   warn('a=ptime out of bounds, ignored');
   return null;
+}
+
+/** One source has as many lines as it has attributes (RFC 5576 section 4.1). */
+function ssrcOf(media: MediaDescription): number | null {
+  const [only, ...others] = new Set(media.attributes('ssrc').map((value) => decimal(words(value)[0], 10)));
+  return only !== undefined && only !== null && only <= 0xffff_ffff && others.length === 0 ? only : null;
 }
 
 function rtcpPortOf(media: MediaDescription, warn: (text: string) => void): number | null {

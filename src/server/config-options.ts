@@ -156,6 +156,14 @@ export const SERVER_OPTIONS: readonly OptionSpec[] = [
     example: '20000-39999',
   },
   {
+    key: 'streamsPerPort',
+    flag: '--streams-per-port <n>',
+    description: 'so many streams share a pair of ports, told apart by source; sources must use symmetric RTP then',
+    schema: count(1, 256),
+    default: 1,
+    example: '64',
+  },
+  {
     key: 'mediaSockets',
     flag: '--media-sockets <driver>',
     description: 'how media is received: auto, native (batches; Linux with koffi) or dgram (everywhere)',

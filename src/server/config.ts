@@ -43,6 +43,7 @@ export interface ServerConfig {
   limits: { maxSessions: number; minFreeBytes: number };
   /** 0 = never. */
   mediaTimeoutSec: number;
+  streamsPerPort: number;
   mediaSockets: SocketDriver;
   dscp: number;
   learnSource: boolean;
@@ -229,6 +230,7 @@ function assemble(given: Map<string, Given>): ServerConfig {
     http: parseHostAndPort(get<string>('http'), () => fail('http', 'has a port above 65535')),
     mediaAddress: mediaAddress(get<string | undefined>('mediaAddress'), sip, fail),
     mediaPorts: parsePorts(get<string>('mediaPorts'), lanes, fail),
+    streamsPerPort: get('streamsPerPort'),
     mediaSockets: get('mediaSockets'),
     dscp: get('dscp'),
     lanes,

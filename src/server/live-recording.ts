@@ -34,6 +34,7 @@ export interface StreamOffer {
   payloadTypes: PayloadType[];
   remote: { address: string; rtpPort: number; rtcpPort: number } | null;
   rtcpMux: boolean;
+  ssrc: number | null;
   held: boolean;
   /** Null: plain RTP. */
   srtp: StreamSrtp | null;
@@ -122,8 +123,8 @@ export class LiveRecording {
   async addStream(offer: StreamOffer, nowMs: number): Promise<StreamMedia & { channel: number }> {
     const channel = offer.channel ?? this.#freeChannel();
     const label = this.#freeLabel(offer.label);
-    const { payloadTypes, remote, rtcpMux, srtp } = offer;
-    const media = await this.#media.addStream({ label, channel, payloadTypes, remote, rtcpMux, srtp });
+    const { payloadTypes, remote, rtcpMux, ssrc, srtp } = offer;
+    const media = await this.#media.addStream({ label, channel, payloadTypes, remote, rtcpMux, ssrc, srtp });
     this.#streams.set(media.index, { ...offer, label, channel, media, offeredLabel: offer.label });
     this.#channelOfLabel.set(label, channel);
     this.#mediaDueSinceMs = nowMs;
@@ -134,13 +135,13 @@ export class LiveRecording {
 
   async updateStream(index: number, offer: StreamOffer, nowMs: number): Promise<void> {
     const stream = this.#stream(index);
-    const { payloadTypes, rtcpMux, held, srtp } = offer;
+    const { payloadTypes, rtcpMux, ssrc, held, srtp } = offer;
     const { label, channel, held: wasHeld } = stream;
     // Held by c=0.0.0.0, it names no source: the one before stays, or anybody could become it.
     const remote = offer.remote ?? (held ? stream.remote : null);
-    await this.#media.updateStream(index, { label, payloadTypes, remote, rtcpMux, srtp });
+    await this.#media.updateStream(index, { label, payloadTypes, remote, rtcpMux, ssrc, srtp });
     this.#relabel(stream, offer.label);
-    Object.assign(stream, { payloadTypes, remote, rtcpMux, held, srtp });
+    Object.assign(stream, { payloadTypes, remote, rtcpMux, ssrc, held, srtp });
     this.#noteStream(index, { ...offer, label, channel, remote });
     if (held === wasHeld) return;
     if (!held) this.#mediaDueSinceMs = nowMs;

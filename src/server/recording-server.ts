@@ -134,11 +134,13 @@ export class RecordingServer {
   async #start(): Promise<void> {
     const recovered = await recover(this.#folder, this.#finaliser, this.#catalogue, Date.now());
     if (recovered.recordings.length + recovered.lost.length > 0) this.#log.warn(recovered, 'recovered after a crash');
-    const { lanes, mediaAddress: address, mediaPorts: ports, mediaSockets: sockets, dscp, learnSource } = this.#config;
+    const { lanes, mediaAddress: address, mediaPorts: ports, mediaSockets: sockets } = this.#config;
+    const { streamsPerPort, dscp, learnSource } = this.#config;
     this.#engine = await MediaEngine.start({
       lanes,
       address,
       ports,
+      streamsPerPort,
       sockets,
       dscp,
       learnSource,

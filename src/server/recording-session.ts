@@ -142,7 +142,7 @@ export class RecordingSession {
       for (const [index, label] of labels.entries()) {
         const { lines, crypto, protocol } = this.#offeredCrypto();
         const srtp = crypto?.srtp ?? null;
-        const stream = { label, channel, payloadTypes, remote: null, rtcpMux: false, held: false, srtp };
+        const stream = { label, channel, payloadTypes, remote: null, rtcpMux: false, ssrc: null, held: false, srtp };
         const { rtpPort: port, rtcpPort } = await this.#record(index, stream, crypto, now());
         const attributes = lines.map((line) => `crypto:${formatCrypto(line)}`);
         media.push({ port, rtcpPort, label, protocol, direction: 'recvonly' as const, payloadTypes, attributes });
@@ -362,9 +362,9 @@ export class RecordingSession {
   }
 
   #streamOffer(line: PlannedMedia, crypto: StreamCrypto | null): StreamOffer {
-    const { label, payloadTypes, remote, held, rtcpMux } = line;
+    const { label, payloadTypes, remote, held, rtcpMux, ssrc } = line;
     const srtp = crypto?.srtp ?? null;
-    return { label, channel: this.#options.channel, payloadTypes, remote, rtcpMux, held, srtp };
+    return { label, channel: this.#options.channel, payloadTypes, remote, rtcpMux, ssrc, held, srtp };
   }
 
   #applyMetadata(update: RsMetadata): void {

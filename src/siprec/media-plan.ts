@@ -40,6 +40,8 @@ export interface PlannedMedia {
   held: boolean;
   remote: { address: string; rtpPort: number; rtcpPort: number } | null;
   rtcpMux: boolean;
+  /** Of its one source, when it is signalled (RFC 5576). */
+  ssrc: number | null;
   payloadTypes: PayloadType[];
   warnings: string[];
 }
@@ -50,7 +52,13 @@ export function planMedia(offer: Sdp, o: MediaPlanOptions): PlannedMedia[] {
   const decide = o.crypto ?? ((media) => chooseCrypto(media, NO_CRYPTO));
   return offer.media.map((media, i) => {
     const label = labels[i]!;
-    const base = { index: media.index, label: label.text, held: media.held(), rtcpMux: media.rtcpMux };
+    const base = {
+      index: media.index,
+      label: label.text,
+      held: media.held(),
+      rtcpMux: media.rtcpMux,
+      ssrc: media.ssrc,
+    };
     const where = `m-line ${media.index + 1}`;
     const rejected = { ...base, action: 'reject' as const, remote: null, crypto: null, payloadTypes: [], warnings: [] };
     const reason = rejection(media);

@@ -46,6 +46,7 @@ const LANE: Region[] = [
   { name: 'EXCHANGE', at: layout.EXCHANGE_AT, bytes: layout.EXCHANGE_BYTES },
   { name: 'RECORDINGS', at: layout.RECORDINGS_AT, bytes: layout.MAX_RECORDINGS * layout.RECORDING_BYTES },
   { name: 'STREAMS', at: layout.STREAMS_AT, bytes: layout.MAX_STREAMS * layout.STREAM_BYTES },
+  { name: 'DEMULTIPLEX', at: layout.DEMULTIPLEX_AT, bytes: layout.DEMULTIPLEX_BYTES },
   { name: 'DESCRIPTORS', at: layout.DESCRIPTORS_AT, bytes: layout.BATCH_PACKETS * layout.DESCRIPTOR_BYTES },
   { name: 'SLOTS', at: layout.SLOTS_AT, bytes: layout.BATCH_PACKETS * layout.SLOT_BYTES },
   { name: 'SCRATCH', at: layout.SCRATCH_AT, bytes: layout.SCRATCH_BYTES },

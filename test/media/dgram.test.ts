@@ -4,5 +4,6 @@ import { TestEngine } from './loopback.ts';
 TestEngine.sockets = 'dgram';
 await import('./engine.test.ts');
 await import('./lane-restart.test.ts');
+await import('./shared-ports.test.ts');
 await import('./srtp-lane.test.ts');
 await import('./replicate.test.ts');

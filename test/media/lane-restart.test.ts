@@ -323,3 +323,19 @@ test('whoever listened hears on after the lane was started again, streams apart 
   sender.close();
   await tested.close();
 });
+
+test('streams that share a port are found again by a lane that was started again', async () => {
+  const tested = await TestEngine.start({ streamsPerPort: 8 });
+  const calls: { sender: Sender; media: StreamMedia }[] = [];
+  for (let n = 0; n < 2; n++) {
+    const sender = await Sender.open();
+    const recording = await tested.engine.openRecording(randomUUID());
+    calls.push({ sender, media: await recording.addStream({ ...STREAM, remote: sender.remote }) });
+  }
+  assert.equal(calls[0]!.media.rtpPort, calls[1]!.media.rtpPort);
+  await terminate();
+  await until(() => restarts(tested) === 1, 'the restart');
+  for (const { sender, media } of calls) await sendUntilReceived(tested, sender, media, 1);
+  for (const { sender } of calls) sender.close();
+  await tested.close();
+});

@@ -147,6 +147,14 @@ test('RFC 3605, RFC 5761, RFC 4574: a=rtcp, a=rtcp-mux, a=label', () => {
   assert.equal(sdp('m=audio 1 RTP/AVP 0', 'a=rtcp:70000').media[0]!.rtcpPort, null);
 });
 
+test('RFC 5576 4.1: a=ssrc of the one source', () => {
+  const ssrc = (...lines: string[]) => sdp('m=audio 1 RTP/AVP 0', ...lines).media[0]!.ssrc;
+  assert.equal(ssrc('a=ssrc:4294967295 cname:a@b', 'a=ssrc:4294967295 label:1'), 0xffff_ffff);
+  assert.equal(ssrc('a=ssrc:1 cname:a', 'a=ssrc:2 cname:a'), null);
+  for (const wrong of ['4294967296 cname:a', '-1 cname:a', 'x', '']) assert.equal(ssrc(`a=ssrc:${wrong}`), null);
+  assert.equal(ssrc(), null);
+});
+
 test('RFC 8866 9: leading blank lines, indentation and foreign text are tolerated', () => {
   const parsed = parseSdp('\r\n\n  v=0\n  c=IN IP4 192.0.2.1\n  m=audio 4000 RTP/AVP 0\n  a=sendonly\n__cut__\n');
   assert.equal(parsed.media.length, 1);

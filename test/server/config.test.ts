@@ -47,6 +47,7 @@ const OTHER: Record<string, [string, unknown]> = {
   'limits.maxSessions': ['5', 5],
   'limits.minFreeBytes': ['0', 0],
   mediaTimeoutSec: ['0', 0],
+  streamsPerPort: ['64', 64],
   mediaSockets: ['dgram', 'dgram'],
   dscp: ['34', 34],
   learnSource: ['true', true],

@@ -7,7 +7,7 @@ import {
   type PayloadType,
   type StreamMedia,
 } from '../../../src/media/index.ts';
-import { streamKeys } from '../load/packets.ts';
+import { ssrcOf, streamKeys } from '../load/packets.ts';
 import { serve } from '../remote.ts';
 
 export interface RecorderSetup {
@@ -15,6 +15,7 @@ export interface RecorderSetup {
   ports: { lo: number; hi: number };
   journalDir: string;
   lanes: number;
+  streamsPerPort: number;
 }
 
 export interface StreamsSetup {
@@ -51,6 +52,7 @@ async function openCall(call: number, { isSrtp, address, sourcePort }: StreamsSe
         payloadTypes: PCMU,
         remote: { address, rtpPort: sourcePort, rtcpPort: sourcePort + 1 },
         rtcpMux: true,
+        ssrc: ssrcOf(2 * call + channel),
         srtp: isSrtp ? { receive: keys, send: keys } : null,
       }),
     );
@@ -66,8 +68,8 @@ function onEvent(event: LaneEvent): void {
 }
 
 serve({
-  start: async ({ address, ports, journalDir, lanes }: RecorderSetup) => {
-    engine = await MediaEngine.start({ address, ports, journalDir, lanes, onEvent });
+  start: async ({ address, ports, journalDir, lanes, streamsPerPort }: RecorderSetup) => {
+    engine = await MediaEngine.start({ address, ports, journalDir, lanes, streamsPerPort, onEvent });
   },
   /** @returns the RTP ports of the streams. */
   open: async (setup: StreamsSetup) => {
