@@ -106,7 +106,7 @@ export function words(value: string): string[] {
   return out;
 }
 
-/** A decimal integer of digits only, or null; more than nine digits count as null, so no value overflows. */
+/** A decimal integer of digits only, or null; so does one of more than `mostDigits` digits count, so that no value overflows. */
 export function decimal(text: string | undefined, mostDigits = 9): number | null {
   if (text === undefined || text.length === 0 || text.length > mostDigits) return null;
   let value = 0;
