@@ -5,7 +5,8 @@
 import { randomInt, randomUUID } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { addressBytes } from './address.ts';
-import { Lane, LaneError } from './lane.ts';
+import { Lane } from './lane.ts';
+import { LaneError } from './lane-life.ts';
 import type { StreamSetup } from './lane-protocol.ts';
 import type { PacketTotals } from './memory.ts';
 import { NoPortLeft, PortLeases } from './ports.ts';
