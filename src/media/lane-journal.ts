@@ -90,10 +90,11 @@ export class LaneJournal {
     }
   }
 
-  /** Resolves when it is on the disk. */
-  async note(slot: number, note: Uint8Array): Promise<void> {
-    if (this.#waitingNotes.length > 0 || !this.#core.note(slot, note, this.#nowUs())) {
-      this.#waitingNotes.push({ slot, note });
+  /** Of each of these recordings. Resolves when it is on the disk. */
+  async note(slots: number[], note: Uint8Array): Promise<void> {
+    for (const slot of slots) {
+      const isTaken = this.#waitingNotes.length === 0 && this.#core.note(slot, note, this.#nowUs());
+      if (!isTaken) this.#waitingNotes.push({ slot, note });
     }
     this.#noteSync ??= delay(NOTE_SYNC_MS).then(() => {
       this.#noteSync = null;

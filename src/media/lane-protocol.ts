@@ -79,8 +79,8 @@ export type LaneCommand =
   | { do: 'open-mixer'; slot: number; setup: MixerSetup }
   | { do: 'close-mixer'; slot: number }
   | { do: 'pause'; slot: number; paused: boolean }
-  /** UTF-8 JSON. Done when it is on the disk. */
-  | { do: 'note'; slot: number; note: Uint8Array }
+  /** UTF-8 JSON, for each of these recordings. Done when it is on the disk. */
+  | { do: 'note'; slots: number[]; note: Uint8Array }
   | { do: 'open-sink'; slot: number; setup: WireSinkSetup }
   | { do: 'pause-sink'; slot: number; paused: boolean }
   | { do: 'close-sink'; slot: number }

@@ -42,8 +42,14 @@ export class LaneSupervisor {
   readonly #contents: OpenContents;
   readonly #onRestarted: (restart: Restart) => void;
   readonly #wake: Wake;
-  /** One thread runs the lane, the other waits with everything loaded for the day that it dies. */
-  readonly #pool = new Piscina({ filename: WORKER.href, minThreads: 2, maxThreads: 2, atomics: 'disabled' });
+  /**
+   * One thread runs the lane, the other waits with everything loaded for the day that it dies. The pool itself does not replace one that
+   * died: a thread that starts takes time from the one that is to open everything.
+   */
+  readonly #pool = new Piscina({
+    filename: WORKER.href,
+    ...{ minThreads: 1, maxThreads: 2, idleTimeout: Number.POSITIVE_INFINITY, atomics: 'disabled' },
+  });
   #life: LaneLife;
   #lives = 0;
   /** Of lives whose records and sockets no life has taken over yet. */
@@ -80,6 +86,7 @@ export class LaneSupervisor {
       throw error;
     }
     supervisor.#rise();
+    supervisor.#keepSpare();
     supervisor.#supervised = supervisor.#supervise();
     return supervisor;
   }
@@ -153,6 +160,12 @@ export class LaneSupervisor {
     const refused = await this.#life.ready;
     this.#rise();
     this.#onRestarted({ error, lives: this.#lives, refused });
+    this.#keepSpare();
+  }
+
+  /** Whatever thread has nothing to do takes it, and a new one if there is none: then it is ready for the next life. */
+  #keepSpare(): void {
+    this.#pool.run({}, { name: 'prepare' }).catch(() => {}); // the next life starts a thread then
   }
 
   #rise(): void {

@@ -190,9 +190,13 @@ export class Lane {
 
   /** Kept until it is on the disk, over the death of the worker too: it is written at least once. @throws RangeError when it can never fit. */
   note(slot: number, json: object): void {
+    this.#note([slot], json);
+  }
+
+  #note(slots: number[], json: object): void {
     const note = Buffer.from(JSON.stringify(json));
     if (note.length > MAX_NOTE_BYTES) throw new RangeError(`a note of ${note.length} bytes: at most ${MAX_NOTE_BYTES}`);
-    this.#supervisor.command({ do: 'note', slot, note }).catch(() => {}); // a lane that is gone for good is reported by itself
+    this.#supervisor.command({ do: 'note', slots, note }).catch(() => {}); // a lane that is gone for good is reported by itself
   }
 
   async seal(): Promise<void> {
@@ -211,9 +215,8 @@ export class Lane {
       const text = `stream ${stream.index} could not be received again: ${message}`;
       this.note(stream.recording, { type: 'warning', text });
     }
-    for (const slot of this.#open.recordings.open.keys()) {
-      this.note(slot, { type: 'event', name: 'lane-restarted', restart: lives, reason: error.message });
-    }
+    const event = { type: 'event', name: 'lane-restarted', restart: lives, reason: error.message };
+    this.#note([...this.#open.recordings.open.keys()], event);
     this.#options.onRestarted(error);
   }
 }

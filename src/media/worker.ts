@@ -22,6 +22,7 @@ import {
   type StreamSetup,
   sinkFromWire,
 } from './lane-protocol.ts';
+import { loadLibc } from './libc.ts';
 import { MAX_STREAMS } from './memory.ts';
 import { Schedule } from './schedule.ts';
 import { MAX_SINKS } from './sink-memory.ts';
@@ -53,6 +54,10 @@ const CNAME = Buffer.from('doubletrack');
 
 // Before there is a lane to run: a thread that waits for one must be ready at once.
 mediaModule();
+loadLibc();
+
+/** Asked of a thread that is to wait: what stands above is all of it. */
+export function prepare(): void {}
 
 const nowUs = () => process.hrtime.bigint() / 1000n;
 
@@ -190,7 +195,7 @@ class LaneWorker {
     else if (command.do === 'pause-sink') this.#core.sinks.setPaused(command.slot, command.paused);
     else if (command.do === 'close-sink') this.#closeSink(command.slot);
     else if (command.do === 'pause') memory.setPaused(command.slot, command.paused);
-    else if (command.do === 'note') await this.#journal.note(command.slot, command.note);
+    else if (command.do === 'note') await this.#journal.note(command.slots, command.note);
     else if (command.do === 'close-recording') await this.#journal.flushed();
     else if (command.do === 'seal') await this.#journal.seal();
     else if (command.do === 'open-journal') await this.#openJournal();
