@@ -6,7 +6,6 @@ export {
   MediaEngine,
   type Overload,
 } from './engine.ts';
-export { LaneFull } from './lane.ts';
 export type { ListenedFrame, Listening, ListeningStats, ListenOptions } from './listening.ts';
 export { OfflineLane, OfflineRecording, type OfflineStreamOptions } from './offline-lane.ts';
 export type { FrameKind, PlayedFrame, PlayerLedger, PlayerStats } from './player-memory.ts';
@@ -19,6 +18,7 @@ export {
   type StreamOptions,
 } from './session.ts';
 export { Sink, type SinkOptions, type SinkStats } from './sinks.ts';
+export { LaneFull } from './slots.ts';
 export type { SocketDriver } from './sockets.ts';
 export {
   isSrtpSuite,

@@ -14,8 +14,32 @@ export interface LaneTask {
   sockets: SocketsOptions;
   /** Memories of lives before, in which records may wait still, and which hold the sockets: of the last, and of those that it had not taken over. */
   before: WebAssembly.Memory[];
+  /** Is open as soon as the life serves. */
+  contents: LaneContents;
   /** Lives before this one: numbers of epochs and SRTCP indices go on behind theirs. */
   life: number;
+}
+
+/** By slot: what a life begins with. One message, for a lane that is started again may have thousands of streams. */
+export interface LaneContents {
+  recordings: [number, RecordingSetup][];
+  streams: [number, WireSetup][];
+  sinks: [number, WireSinkSetup][];
+  players: [number, PlayerSetup][];
+  mixers: [number, MixerSetup][];
+}
+
+/** A stream that was open and could not be opened again. */
+export interface RefusedStream {
+  slot: number;
+  message: string;
+}
+
+/** `isRecorded`: what it receives goes into the journal. */
+export interface RecordingSetup {
+  id: Uint8Array;
+  paused: boolean;
+  isRecorded: boolean;
 }
 
 export interface StreamSetup extends Omit<StreamState, 'firstEpoch' | 'isSrtp' | 'host'> {
@@ -43,7 +67,9 @@ export interface SinkSetup extends Omit<SinkState, 'isSrtp'> {
 
 /** All of them can be sent again to a lane that was started again. */
 export type LaneCommand =
-  | { do: 'open-recording'; slot: number; id: Uint8Array; paused: boolean; isRecorded: boolean }
+  /** The lives before have closed theirs. Done when it has been begun, with what they had left. */
+  | { do: 'open-journal' }
+  | { do: 'open-recording'; slot: number; setup: RecordingSetup }
   | { do: 'close-recording'; slot: number }
   | { do: 'open-stream'; slot: number; setup: WireSetup }
   | { do: 'update-stream'; slot: number; setup: WireSetup }
@@ -54,8 +80,8 @@ export type LaneCommand =
   | { do: 'open-mixer'; slot: number; setup: MixerSetup }
   | { do: 'close-mixer'; slot: number }
   | { do: 'pause'; slot: number; paused: boolean }
-  /** UTF-8 JSON. Done when it is on the disk. */
-  | { do: 'note'; slot: number; note: Uint8Array }
+  /** UTF-8 JSON, for each of these recordings. Done when it is on the disk. */
+  | { do: 'note'; slots: number[]; note: Uint8Array }
   | { do: 'open-sink'; slot: number; setup: WireSinkSetup }
   | { do: 'pause-sink'; slot: number; paused: boolean }
   | { do: 'close-sink'; slot: number }
@@ -64,7 +90,7 @@ export type LaneCommand =
 
 export type LaneRequest = LaneCommand & { request: number };
 
-/** A secret does not cross to another thread, its bytes do: this is the only message that carries them. */
+/** A secret does not cross to another thread, its bytes do: no other messages carry them. */
 export type WireSetup = Omit<StreamSetup, 'srtp'> & { srtp: { receive: WireKeys; send: WireKeys } | null };
 export type WireSinkSetup = Omit<SinkSetup, 'srtp'> & { srtp: WireKeys | null };
 type WireKeys = Omit<SrtpKeys, 'keys'> & { keys: { keyAndSalt: Uint8Array; mki: Uint8Array | null }[] };
@@ -101,7 +127,9 @@ function keysFromWire(wire: WireKeys): SrtpKeys {
 }
 
 export type LaneMessage =
-  | { type: 'ready' }
+  | { type: 'ready'; refused: RefusedStream[] }
+  /** Said at once: the task itself ends when its journal is closed. */
+  | { type: 'died'; message: string }
   | { type: 'done'; request: number }
   | { type: 'failed'; request: number; code: string; message: string }
   | { type: 'journal-sealed'; path: string }

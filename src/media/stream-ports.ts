@@ -4,7 +4,8 @@
  */
 import { randomInt, randomUUID } from 'node:crypto';
 import { addressBytes } from './address.ts';
-import { type Lane, LaneError } from './lane.ts';
+import type { Lane } from './lane.ts';
+import { LaneError } from './lane-life.ts';
 import type { StreamSetup } from './lane-protocol.ts';
 import { NoPortLeft, PortLeases } from './ports.ts';
 import type { SinkPlace } from './sinks.ts';

@@ -6,18 +6,23 @@ import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import type { MessagePort } from 'node:worker_threads';
-import { JournalWriter } from '../journal/writer.ts';
+import type { JournalState } from '../journal/writer.ts';
 import { MediaCore, mediaModule } from './core.ts';
+import { LaneJournal } from './lane-journal.ts';
 import {
   fromWire,
   type LaneCommand,
+  type LaneContents,
   type LaneMessage,
   type LaneRequest,
   type LaneTask,
+  type RecordingSetup,
+  type RefusedStream,
   type SinkSetup,
   type StreamSetup,
   sinkFromWire,
 } from './lane-protocol.ts';
+import { loadLibc } from './libc.ts';
 import { MAX_STREAMS } from './memory.ts';
 import { Schedule } from './schedule.ts';
 import { MAX_SINKS } from './sink-memory.ts';
@@ -36,10 +41,6 @@ const LOAD_MS = 1_000;
 const LOAD_WEIGHT = 0.2;
 /** How long a stream that is closed takes what is under way still. */
 const LAST_PACKETS_MS = 100;
-/** Notes share one sync of the journal. */
-const NOTE_SYNC_MS = 200;
-/** While the writer holds more than this, blocks stay in the staging region, which drops and counts when it is full. */
-const WRITER_HIGH_WATER_BYTES = 48 * 1024 * 1024;
 /** Epochs and SRTCP indices of a lane that was started again begin here: none is used twice. */
 const EPOCHS_PER_LIFE = 0x10000;
 const RTCP_INDICES_PER_LIFE = 0x100_0000;
@@ -53,70 +54,48 @@ const CNAME = Buffer.from('doubletrack');
 
 // Before there is a lane to run: a thread that waits for one must be ready at once.
 mediaModule();
+loadLibc();
+
+/** Asked of a thread that is to wait: what stands above is all of it. */
+export function prepare(): void {}
 
 const nowUs = () => process.hrtime.bigint() / 1000n;
 
 export default async function runLane(task: LaneTask): Promise<void> {
   const say = (message: LaneMessage) => task.port.postMessage(message);
-  const writer = await JournalWriter.open({
-    dir: task.journalDir,
-    laneId: task.laneId,
-    onSealed: (path) => say({ type: 'journal-sealed', path }),
-    onState: ({ full, error }) => say({ type: 'journal-state', full, error: error ?? null }),
-  });
-  // Readers skip blocks whose number does not rise: a wall clock that was set back must not make it fall.
-  let blockSeq = BigInt(Date.now()) << 20n;
-  for (const before of task.before) {
-    const afterLast = rescue(before, writer);
-    if (afterLast > blockSeq) blockSeq = afterLast;
-  }
-  const lane = new LaneWorker(task, writer, blockSeq);
-  let hasEnded = false;
+  const lane = new LaneWorker(task);
   try {
-    say({ type: 'ready' });
-    await lane.serve(task.port);
-    hasEnded = true;
-  } finally {
-    lane.stop(!hasEnded);
-    await writer.close().finally(() => task.port.close());
-  }
-}
-
-/** Journals what the life before had received and not flushed. @returns the number of the next block. */
-function rescue(before: WebAssembly.Memory, writer: JournalWriter): bigint {
-  const core = new MediaCore(before);
-  try {
-    writer.write(core.flush(nowUs(), BigInt(Date.now()) * 1000n));
+    say({ type: 'ready', refused: await lane.open(task.contents) });
+    await lane.serve();
+    lane.stop(false);
   } catch (error) {
-    // The records themselves may be what the core trapped on: then they are lost, as the restart tells.
-    if (!(error instanceof WebAssembly.RuntimeError)) throw error;
+    lane.stop(true);
+    say({ type: 'died', message: (error as Error).message });
+    throw error;
+  } finally {
+    await lane.closeJournal().finally(() => task.port.close());
   }
-  return core.memory.nextBlockSeq;
 }
 
 class LaneWorker {
+  readonly #task: LaneTask;
   readonly #core: MediaCore;
-  readonly #writer: JournalWriter;
+  readonly #journal: LaneJournal;
   readonly #sockets: LaneSockets;
-  readonly #life: number;
   readonly #streams = new Map<number, StreamSetup>();
   readonly #sinks = new Map<number, SinkSetup>();
   readonly #schedule = new Schedule();
-  /** Notes that found no room; they go before anything else once there is some. */
-  readonly #waitingNotes: { slot: number; note: Uint8Array }[] = [];
   readonly #fatal = Promise.withResolvers<never>();
   #stopPlayout: (() => void) | null = null;
   #isDead = false;
   #loopLoad = 0;
   #reportTurn = 0;
-  #noteSync: Promise<void> | null = null;
   #lastPackets: Promise<void> | null = null;
 
-  constructor(task: LaneTask, writer: JournalWriter, firstBlockSeq: bigint) {
+  constructor(task: LaneTask) {
+    this.#task = task;
     this.#core = new MediaCore(task.memory);
-    this.#core.memory.setLane(task.laneId, firstBlockSeq);
-    this.#life = task.life;
-    this.#writer = writer;
+    this.#journal = new LaneJournal(this.#core, nowUs);
     this.#sockets = openSockets(
       {
         memory: this.#core.memory,
@@ -133,16 +112,34 @@ class LaneWorker {
     this.#schedule.add(
       FLUSH_MS,
       nowMs,
-      () => this.#flush(),
-      () => this.#hasJournalWork,
+      () => this.#journal.flush(),
+      () => this.#journal.hasWork,
     );
     this.#schedule.add(REPORT_MS / REPORT_TURNS, nowMs, () => this.#sendReports());
     this.#schedule.add(LOAD_MS, nowMs, () => this.#tellLoad());
     this.#sockets.run(() => this.#turn());
   }
 
+  /** @returns the streams that are refused. */
+  async open({ recordings, streams, sinks, players, mixers }: LaneContents): Promise<RefusedStream[]> {
+    const refused: RefusedStream[] = [];
+    for (const [slot, setup] of recordings) this.#openRecording(slot, setup);
+    const opening = streams.map(async ([slot, setup]) => {
+      await this.#openStream(slot, fromWire(setup)).catch((error: Error) => {
+        if (error instanceof WebAssembly.RuntimeError) throw error;
+        refused.push({ slot, message: error.message });
+      });
+    });
+    await Promise.all(opening);
+    for (const [slot, setup] of sinks) this.#openSink(slot, sinkFromWire(setup));
+    for (const [slot, setup] of players) this.#listen({ do: 'open-player', slot, setup });
+    for (const [slot, setup] of mixers) this.#listen({ do: 'open-mixer', slot, setup });
+    return refused;
+  }
+
   /** Until `stop` is asked for, or the core traps. */
-  async serve(port: MessagePort): Promise<void> {
+  async serve(): Promise<void> {
+    const { port } = this.#task;
     const stopped = new Promise<void>((resolve) => {
       port.on('message', (request: LaneRequest) => {
         void this.#answer(port, request).then(() => request.do === 'stop' && resolve());
@@ -154,11 +151,12 @@ class LaneWorker {
   /** `keep`: for the next life. */
   stop(keep: boolean): void {
     this.#isDead = true;
+    this.#journal.stop();
     this.#sockets.end(keep);
   }
 
-  get #hasJournalWork(): boolean {
-    return this.#core.memory.stagedBytes > 0 || this.#waitingNotes.length > 0 || this.#writer.stats().queuedBytes > 0;
+  async closeJournal(): Promise<void> {
+    await this.#journal.close();
   }
 
   /** What is due. @returns the ms until there is more. */
@@ -167,7 +165,7 @@ class LaneWorker {
     this.#guard(() => {
       dueMs = this.#schedule.runDue(performance.now());
     });
-    return this.#writer.isWorking ? Math.min(dueMs, JOURNAL_TURN_MS) : dueMs;
+    return this.#journal.isWorking ? Math.min(dueMs, JOURNAL_TURN_MS) : dueMs;
   }
 
   /** A dead lane gives no answer: whoever asked hears of the death, and asks the next life. */
@@ -178,7 +176,7 @@ class LaneWorker {
       await this.#carryOut(command);
       if (!this.#isDead) port.postMessage({ type: 'done', request } satisfies LaneMessage);
     } catch (error) {
-      if (error instanceof WebAssembly.RuntimeError) this.#die(error);
+      if (error instanceof WebAssembly.RuntimeError || command.do === 'open-journal') this.#die(error);
       if (this.#isDead) return;
       const { code = 'FAILED', message } = error as NodeJS.ErrnoException;
       port.postMessage({ type: 'failed', request, code, message } satisfies LaneMessage);
@@ -187,10 +185,8 @@ class LaneWorker {
 
   async #carryOut(command: LaneCommand): Promise<void> {
     const { memory } = this.#core;
-    if (command.do === 'open-recording') {
-      memory.openRecording(command.slot, command.id, command.isRecorded);
-      memory.setPaused(command.slot, command.paused);
-    } else if (command.do === 'open-stream') await this.#openStream(command.slot, fromWire(command.setup));
+    if (command.do === 'open-recording') this.#openRecording(command.slot, command.setup);
+    else if (command.do === 'open-stream') await this.#openStream(command.slot, fromWire(command.setup));
     else if (command.do === 'update-stream') {
       this.#updateStream(command.slot, fromWire(command.setup));
     } else if (command.do === 'close-stream') await this.#closeStream(command.slot);
@@ -199,15 +195,27 @@ class LaneWorker {
     else if (command.do === 'pause-sink') this.#core.sinks.setPaused(command.slot, command.paused);
     else if (command.do === 'close-sink') this.#closeSink(command.slot);
     else if (command.do === 'pause') memory.setPaused(command.slot, command.paused);
-    else if (command.do === 'note') await this.#note(command.slot, command.note);
-    else if (command.do === 'close-recording') await this.#flushed();
-    else if (command.do === 'seal') {
-      await this.#flushed();
-      await this.#writer.seal();
-    } else if (command.do === 'stop') {
+    else if (command.do === 'note') await this.#journal.note(command.slots, command.note);
+    else if (command.do === 'close-recording') await this.#journal.flushed();
+    else if (command.do === 'seal') await this.#journal.seal();
+    else if (command.do === 'open-journal') await this.#openJournal();
+    else if (command.do === 'stop') {
       await Promise.all([...this.#streams.keys()].map((slot) => this.#closeStream(slot)));
-      await this.#flushed();
+      await this.#journal.flushed();
     }
+  }
+
+  async #openJournal(): Promise<void> {
+    const { port, journalDir: dir, laneId, before } = this.#task;
+    const say = (message: LaneMessage) => port.postMessage(message);
+    const onSealed = (path: string) => say({ type: 'journal-sealed', path });
+    const onState = ({ full, error }: JournalState) => say({ type: 'journal-state', full, error: error ?? null });
+    await this.#journal.open({ dir, laneId, onSealed, onState }, before);
+  }
+
+  #openRecording(slot: number, { id, paused, isRecorded }: RecordingSetup): void {
+    this.#core.memory.openRecording(slot, id, isRecorded);
+    this.#core.memory.setPaused(slot, paused);
   }
 
   /** Players and mixers; they are played while there is one. */
@@ -267,10 +275,10 @@ class LaneWorker {
 
   async #openStream(slot: number, setup: StreamSetup): Promise<void> {
     const { memory, srtp } = this.#core;
-    if (setup.srtp) srtp.open(slot, setup.srtp, this.#life * RTCP_INDICES_PER_LIFE);
+    if (setup.srtp) srtp.open(slot, setup.srtp, this.#task.life * RTCP_INDICES_PER_LIFE);
     memory.openStream(slot, {
       ...setup,
-      firstEpoch: this.#life * EPOCHS_PER_LIFE,
+      firstEpoch: this.#task.life * EPOCHS_PER_LIFE,
       isSrtp: setup.srtp !== null,
     });
     try {
@@ -288,7 +296,7 @@ class LaneWorker {
     const { memory, srtp } = this.#core;
     const before = this.#streams.get(slot)?.srtp ?? null;
     if (!setup.srtp) srtp.close(slot);
-    else if (!before) srtp.open(slot, setup.srtp, this.#life * RTCP_INDICES_PER_LIFE);
+    else if (!before) srtp.open(slot, setup.srtp, this.#task.life * RTCP_INDICES_PER_LIFE);
     else {
       const receive = !isDeepStrictEqual(bytesOf(before.receive), bytesOf(setup.srtp.receive));
       const send = !isDeepStrictEqual(bytesOf(before.send), bytesOf(setup.srtp.send));
@@ -314,11 +322,12 @@ class LaneWorker {
   /** What came before it is received still, and what the kernel dropped before it is declared. */
   async #closeStream(slot: number): Promise<void> {
     await this.#waitForLastPackets();
+    if (this.#isDead) throw new Error('the lane has ended'); // its sockets are the next life's
     const host = this.#hostOf(slot);
     await this.#sockets.drain(host);
     if (host === slot) this.#sockets.close(slot);
     else this.#core.wasm.unlinkSource(slot);
-    while (this.#core.wasm.declareStreamDrops(slot, nowUs()) === 0) await this.#flushed();
+    while (this.#core.wasm.declareStreamDrops(slot, nowUs()) === 0) await this.#journal.flushed();
     this.#core.memory.closeStream(slot);
     this.#core.srtp.close(slot);
     this.#streams.delete(slot);
@@ -330,42 +339,6 @@ class LaneWorker {
       this.#lastPackets = null;
     });
     return this.#lastPackets;
-  }
-
-  async #note(slot: number, note: Uint8Array): Promise<void> {
-    if (this.#waitingNotes.length > 0 || !this.#core.note(slot, note, nowUs())) this.#waitingNotes.push({ slot, note });
-    this.#noteSync ??= delay(NOTE_SYNC_MS).then(() => {
-      this.#noteSync = null;
-      return this.#flushed();
-    });
-    await this.#noteSync;
-  }
-
-  /** False while the writer has so much to do that nothing may be added. */
-  #flush(): boolean {
-    const { queuedBytes, writtenBytes, lagMs } = this.#writer.stats();
-    this.#core.memory.tellJournal({ queuedBytes, writtenBytes, lagMs });
-    if (queuedBytes > WRITER_HIGH_WATER_BYTES) return false;
-    const blocks = this.#core.flush(nowUs(), BigInt(Date.now()) * 1000n);
-    if (blocks.length > 0 && !this.#writer.write(blocks))
-      throw new Error('the journal refused blocks below its high water mark');
-    while (this.#waitingNotes.length > 0) {
-      const { slot, note } = this.#waitingNotes[0]!;
-      if (!this.#core.note(slot, note, nowUs())) break;
-      this.#waitingNotes.shift();
-    }
-    return true;
-  }
-
-  /** Everything that was received or noted so far is on the disk. */
-  async #flushed(): Promise<void> {
-    let isAll = false;
-    while (!isAll) {
-      const hadWaiting = this.#waitingNotes.length > 0;
-      isAll = this.#flush() && !hadWaiting;
-      await this.#writer.flushed();
-      if (this.#isDead) throw new Error('the lane has ended');
-    }
   }
 
   #sendReports(): void {

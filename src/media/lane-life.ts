@@ -1,0 +1,97 @@
+/** One life of a lane: a worker's task over fresh memory, and the answers that it owes. */
+import { MessageChannel, type MessagePort } from 'node:worker_threads';
+import type { Piscina } from 'piscina';
+import type { LaneCommand, LaneMessage, LaneTask, RefusedStream } from './lane-protocol.ts';
+import { createLaneMemory, LaneMemory } from './memory.ts';
+import { SinkMemory } from './sink-memory.ts';
+import type { Wake } from './wake.ts';
+
+/** A command that was refused; `code` as Node names it (EADDRINUSE), FAILED, LANE_DIED or LANE_CLOSED. */
+export class LaneError extends Error {
+  override readonly name = 'LaneError';
+  readonly code: string;
+  constructor(code: string, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+export interface LifeOptions {
+  pool: Piscina;
+  wake: Wake;
+  task: Omit<LaneTask, 'memory' | 'port'>;
+  onSealed: (path: string) => void;
+  onJournalState: (full: boolean, error: string | null) => void;
+}
+
+interface Waiting {
+  resolve: () => void;
+  reject: (error: Error) => void;
+}
+
+export class LaneLife {
+  readonly shared = createLaneMemory();
+  readonly memory = new LaneMemory(this.shared);
+  readonly sinks = new SinkMemory(this.shared);
+  /** Monotonic: what memory says goes back to then. */
+  readonly bornUs = Number(process.hrtime.bigint() / 1000n);
+  /** When it serves, with everything open again: those streams that could not be. */
+  readonly ready: Promise<RefusedStream[]>;
+  /** Resolves to why it ended; null: it was asked to. It touches nothing but its journal any more. */
+  readonly ended: Promise<Error | null>;
+  /** Resolves when it has closed its journal too, or its thread is gone. */
+  readonly gone: Promise<void>;
+  readonly #options: LifeOptions;
+  readonly #port: MessagePort;
+  readonly #waiting = new Map<number, Waiting>();
+  readonly #ready = Promise.withResolvers<RefusedStream[]>();
+  readonly #ended = Promise.withResolvers<Error | null>();
+  #nextRequest = 1;
+  /** What those hear who wait for an answer that will not come. */
+  #over: LaneError | null = null;
+
+  constructor(options: LifeOptions) {
+    this.#options = options;
+    this.ready = this.#ready.promise;
+    this.ended = this.#ended.promise;
+    const { port1, port2 } = new MessageChannel();
+    this.#port = port1.on('message', (message: LaneMessage) => this.#onMessage(message));
+    const task: LaneTask = { ...options.task, memory: this.shared, port: port2 };
+    this.gone = options.pool.run(task, { transferList: [port2] }).then(
+      () => this.#end(null),
+      (error: Error) => this.#end(error),
+    );
+    this.ready.catch(() => {}); // `ended` says the same
+  }
+
+  /** Rejects with the LaneError of what is refused; LANE_DIED when the life ends before its answer. */
+  send(command: LaneCommand): Promise<void> {
+    const request = this.#nextRequest++;
+    return new Promise((resolve, reject) => {
+      if (this.#over) return reject(this.#over);
+      this.#waiting.set(request, { resolve, reject });
+      this.#port.postMessage({ ...command, request });
+      this.#options.wake.wake();
+    });
+  }
+
+  #onMessage(message: LaneMessage): void {
+    if (message.type === 'journal-sealed') return this.#options.onSealed(message.path);
+    if (message.type === 'journal-state') return this.#options.onJournalState(message.full, message.error);
+    if (message.type === 'ready') return this.#ready.resolve(message.refused);
+    if (message.type === 'died') return this.#end(new Error(message.message));
+    const waiting = this.#waiting.get(message.request);
+    this.#waiting.delete(message.request);
+    if (message.type === 'done') waiting?.resolve();
+    else waiting?.reject(new LaneError(message.code, message.message));
+  }
+
+  #end(error: Error | null): void {
+    if (this.#over) return;
+    this.#over = new LaneError('LANE_DIED', error ? `the lane died: ${error.message}` : 'the lane has ended');
+    this.#ended.resolve(error);
+    this.#ready.reject(this.#over);
+    for (const { reject } of this.#waiting.values()) reject(this.#over);
+    this.#waiting.clear();
+  }
+}

@@ -1,0 +1,196 @@
+/**
+ * Keeps a lane alive: one life after another, each with everything open that was, over fresh memory, on a thread that waits with
+ * everything loaded. Commands wait meanwhile, and those that a death left without an answer are sent again.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import { Piscina } from 'piscina';
+import type { OpenContents } from './lane-contents.ts';
+import { LaneCounts } from './lane-counts.ts';
+import { LaneError, LaneLife } from './lane-life.ts';
+import type { LaneCommand, RefusedStream } from './lane-protocol.ts';
+import { loadLibc } from './libc.ts';
+import { closeSocketsOf } from './native-sockets.ts';
+import { openWake, type Wake } from './wake.ts';
+
+export interface LaneOptions {
+  laneId: number;
+  journalDir: string;
+  driver: 'native' | 'dgram';
+  /** Of what is sent, native driver only (RFC 2474). */
+  dscp: number;
+  onSealed: (path: string) => void;
+  onJournalState: (full: boolean, error: string | null) => void;
+  onRestarted: (error: Error) => void;
+}
+
+export interface Restart {
+  error: Error;
+  /** Lives so far, without the present one. */
+  lives: number;
+  refused: RefusedStream[];
+}
+
+const WORKER = new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url);
+/** A lane that dies more often than this in a row is broken for good: better to say so than to spin. */
+const MAX_DEATHS_IN_A_ROW = 7;
+const LONG_LIFE_MS = 10_000;
+const RESTART_BACKOFF_MS = 50;
+
+export class LaneSupervisor {
+  readonly counts = new LaneCounts();
+  readonly #options: LaneOptions;
+  readonly #contents: OpenContents;
+  readonly #onRestarted: (restart: Restart) => void;
+  readonly #wake: Wake;
+  /**
+   * One thread runs the lane, the other waits with everything loaded for the day that it dies. The pool itself does not replace one that
+   * died: a thread that starts takes time from the one that is to open everything.
+   */
+  readonly #pool = new Piscina({
+    filename: WORKER.href,
+    ...{ minThreads: 1, maxThreads: 2, idleTimeout: Number.POSITIVE_INFINITY, atomics: 'disabled' },
+  });
+  #life: LaneLife;
+  #lives = 0;
+  /** Of lives whose records and sockets no life has taken over yet. */
+  #before: WebAssembly.Memory[] = [];
+  /** Resolves when the lives so far have closed their journals. */
+  #gone: Promise<unknown> = Promise.resolve();
+  /** Pending while the lane is being started again; rejected when it is gone for good. */
+  #up = Promise.withResolvers<void>();
+  #isUp = false;
+  #supervised: Promise<void> = Promise.resolve();
+  #closing = false;
+
+  private constructor(options: LaneOptions, contents: OpenContents, onRestarted: (restart: Restart) => void) {
+    this.#options = options;
+    this.#contents = contents;
+    this.#onRestarted = onRestarted;
+    this.#wake = openWake(options.driver);
+    this.#pool.on('error', () => {}); // what concerns the lane rejects its task
+    this.#life = this.#begin();
+  }
+
+  static async start(
+    options: LaneOptions,
+    contents: OpenContents,
+    onRestarted: (restart: Restart) => void,
+  ): Promise<LaneSupervisor> {
+    const supervisor = new LaneSupervisor(options, contents, onRestarted);
+    try {
+      await supervisor.#life.ready;
+      await supervisor.#openJournal();
+    } catch (error) {
+      await supervisor.#pool.destroy();
+      supervisor.#closeSockets();
+      throw error;
+    }
+    supervisor.#rise();
+    supervisor.#keepSpare();
+    supervisor.#supervised = supervisor.#supervise();
+    return supervisor;
+  }
+
+  /** The present one. */
+  get life(): LaneLife {
+    return this.#life;
+  }
+
+  /** Is with the worker when this returns, unless the lane is being started again: what happens next comes behind it. */
+  async command(command: LaneCommand): Promise<void> {
+    for (;;) {
+      if (!this.#isUp) await this.#up.promise;
+      try {
+        return await this.#life.send(command);
+      } catch (error) {
+        if (!(error instanceof LaneError && error.code === 'LANE_DIED')) throw error;
+      }
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closing = true;
+    await this.#up.promise.then(() => this.#life.send({ do: 'stop' })).catch(() => {});
+    await this.#supervised;
+    await this.#gone;
+    await this.#pool.destroy();
+    this.#closeSockets();
+  }
+
+  #begin(): LaneLife {
+    const { laneId, journalDir, driver, dscp, onSealed, onJournalState } = this.#options;
+    const sockets = { driver, dscp, wakeFd: this.#wake.fd };
+    const contents = this.#contents.renewed();
+    const task = { laneId, journalDir, sockets, contents, before: this.#before, life: this.#lives };
+    return new LaneLife({ pool: this.#pool, wake: this.#wake, task, onSealed, onJournalState });
+  }
+
+  /** Of the present life, when those before have closed theirs. */
+  async #openJournal(): Promise<void> {
+    const life = this.#life;
+    const before = this.#gone;
+    this.#gone = Promise.all([before, life.gone]);
+    await before;
+    await life.send({ do: 'open-journal' });
+    if (this.#life === life) this.#before = [];
+  }
+
+  /** Starts the lane again whenever it dies. Ends when it is closed, or dies too often. */
+  async #supervise(): Promise<void> {
+    let bornMs = performance.now();
+    let deaths = 0;
+    for (;;) {
+      const error = await this.#life.ended;
+      this.#fall();
+      if (!error || this.#closing) return this.#end(error);
+      deaths = performance.now() - bornMs < LONG_LIFE_MS ? deaths + 1 : 1;
+      if (deaths > MAX_DEATHS_IN_A_ROW) return this.#end(error);
+      if (deaths > 1) await delay(RESTART_BACKOFF_MS * 2 ** (deaths - 2));
+      bornMs = performance.now();
+      await this.#restart(error).catch(() => {}); // it died again: the next turn sees to it
+    }
+  }
+
+  async #restart(error: Error): Promise<void> {
+    this.counts.keep(this.#life.memory);
+    this.#before = [...this.#before, this.#life.shared];
+    this.#lives += 1;
+    this.#life = this.#begin();
+    this.#openJournal().catch(() => {}); // a life that cannot have a journal dies of it
+    const refused = await this.#life.ready;
+    this.#rise();
+    this.#onRestarted({ error, lives: this.#lives, refused });
+    this.#keepSpare();
+  }
+
+  /** Whatever thread has nothing to do takes it, and a new one if there is none: then it is ready for the next life. */
+  #keepSpare(): void {
+    this.#pool.run({}, { name: 'prepare' }).catch(() => {}); // the next life starts a thread then
+  }
+
+  #rise(): void {
+    this.#isUp = true;
+    this.#up.resolve();
+  }
+
+  #fall(): void {
+    if (this.#isUp) this.#up = Promise.withResolvers<void>();
+    this.#isUp = false;
+  }
+
+  #end(error: Error | null): void {
+    const { laneId, onJournalState } = this.#options;
+    this.#up.promise.catch(() => {}); // also when nobody asks any more
+    this.#up.reject(new LaneError('LANE_CLOSED', `lane ${laneId} is closed`));
+    if (error) onJournalState(true, `lane ${laneId} is gone for good: ${error.message}`);
+  }
+
+  /** Those that a life which did not end well has left. */
+  #closeSockets(): void {
+    const libc = this.#options.driver === 'native' ? loadLibc() : 'dgram';
+    if (typeof libc !== 'string') {
+      for (const memory of [...this.#before, this.#life.shared]) closeSocketsOf(memory, libc);
+    }
+    this.#wake.close();
+  }
+}
