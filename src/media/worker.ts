@@ -18,6 +18,7 @@ import {
   type StreamSetup,
   sinkFromWire,
 } from './lane-protocol.ts';
+import { LiveOpus } from './live-opus.ts';
 import { MAX_STREAMS } from './memory.ts';
 import { Schedule } from './schedule.ts';
 import { MAX_SINKS } from './sink-memory.ts';
@@ -47,8 +48,6 @@ const RTCP_INDICES_PER_LIFE = 0x100_0000;
 const KEY_OVERLAP_MS = 3_000;
 /** Players give a frame as often as this. */
 const FRAME_MS = 10;
-/** Codecs that the core does not know are not listened to. */
-const decodeNothing = () => new Int16Array();
 const CNAME = Buffer.from('doubletrack');
 
 // Before there is a lane to run: a thread that waits for one must be ready at once.
@@ -102,6 +101,7 @@ class LaneWorker {
   readonly #streams = new Map<number, StreamSetup>();
   readonly #sinks = new Map<number, SinkSetup>();
   readonly #schedule = new Schedule();
+  readonly #opus = new LiveOpus();
   /** Notes that found no room; they go before anything else once there is some. */
   readonly #waitingNotes: { slot: number; note: Uint8Array }[] = [];
   readonly #fatal = Promise.withResolvers<never>();
@@ -194,8 +194,10 @@ class LaneWorker {
     else if (command.do === 'update-stream') {
       this.#updateStream(command.slot, fromWire(command.setup));
     } else if (command.do === 'close-stream') await this.#closeStream(command.slot);
-    else if (/-(player|mixer)$/.test(command.do)) this.#listen(command);
-    else if (command.do === 'open-sink') this.#openSink(command.slot, sinkFromWire(command.setup));
+    else if (/-(player|mixer)$/.test(command.do)) {
+      await this.#opus.follow(command);
+      this.#listen(command);
+    } else if (command.do === 'open-sink') this.#openSink(command.slot, sinkFromWire(command.setup));
     else if (command.do === 'pause-sink') this.#core.sinks.setPaused(command.slot, command.paused);
     else if (command.do === 'close-sink') this.#closeSink(command.slot);
     else if (command.do === 'pause') memory.setPaused(command.slot, command.paused);
@@ -227,7 +229,7 @@ class LaneWorker {
       this.#stopPlayout?.();
       this.#stopPlayout = null;
     } else {
-      const play = () => players.play(wasm, nowUs(), decodeNothing);
+      const play = () => players.play(wasm, nowUs(), this.#opus);
       this.#stopPlayout ??= this.#schedule.add(FRAME_MS, performance.now(), play);
     }
   }
