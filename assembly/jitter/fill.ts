@@ -228,15 +228,18 @@ function take(player: usize, packet: usize): bool {
   return true;
 }
 
-/** The samples of a packet stand behind those that wait; the part of them whose time is over is discarded. */
+/** The samples of a packet stand behind those that wait; the part of them whose time is over is discarded. Without any it is as if lost. */
 export function accept(player: usize, packet: usize, samples: u32): void {
+  if (samples == 0) {
+    count(player, PLAYER_UNDECODABLE_AT);
+    return removePacket(player, packet);
+  }
   book(player, PLAYER_DECODED_I64_AT, samples);
-  if (samples == 0) count(player, PLAYER_UNDECODABLE_AT);
   const place = load<i64>(packet, PACKET_PLACE_I64_AT);
   const over = max<i64>(0, load<i64>(player, PLAYER_NEXT_I64_AT) - place);
   if (over >= (samples as i64)) {
     book(player, PLAYER_DISCARDED_I64_AT, samples);
-    if (samples != 0) countLate(player);
+    countLate(player);
   } else {
     const kept = samples - (over as u32);
     const at = pcmEnd(player);

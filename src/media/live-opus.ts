@@ -12,6 +12,11 @@ const NOTHING = new Float32Array();
 
 export class LiveOpus implements OutsideDecoder {
   readonly #players = new Map<number, OpusPlayer>();
+  readonly #openDecoder: () => Promise<Libopus>;
+
+  constructor(openDecoder = openLibopus) {
+    this.#openDecoder = openDecoder;
+  }
 
   /** A player that may get Opus has its decoder before it gets packets. */
   async follow(command: LaneCommand): Promise<void> {
@@ -22,7 +27,8 @@ export class LiveOpus implements OutsideDecoder {
   }
 
   async open(player: number): Promise<void> {
-    if (!this.#players.has(player)) this.#players.set(player, new OpusPlayer(await openLibopus()));
+    if (this.#players.has(player)) return;
+    this.#players.set(player, new OpusPlayer(await this.#openDecoder(), this.#openDecoder));
   }
 
   close(player: number): void {
@@ -42,6 +48,7 @@ export class LiveOpus implements OutsideDecoder {
 class OpusPlayer {
   /** null: it trapped, and another one is on its way. */
   #opus: Libopus | null;
+  readonly #openDecoder: () => Promise<Libopus>;
   #isFreed = false;
   /** 10 ms of what the decoder heard last, without octets. */
   readonly #lost = Uint8Array.of(0);
@@ -49,8 +56,9 @@ class OpusPlayer {
   #ahead: Float32Array = NOTHING;
   #at = 0;
 
-  constructor(opus: Libopus) {
+  constructor(opus: Libopus, openDecoder: () => Promise<Libopus>) {
     this.#opus = opus;
+    this.#openDecoder = openDecoder;
   }
 
   decode(payload: Uint8Array, pcm: Int16Array): number {
@@ -93,7 +101,7 @@ class OpusPlayer {
   /** Until the new one is there, packets are undecodable. */
   async #replace(): Promise<void> {
     this.#opus = null;
-    const opus = await openLibopus();
+    const opus = await this.#openDecoder();
     if (this.#isFreed) opus.free();
     else this.#opus = opus;
   }
