@@ -766,6 +766,19 @@ export const FINALISER_MEMORY_BYTES = 0x1500000;
 
 // --- packet loss concealment: the state of one stream, wherever its owner puts it ---
 
+// --- comfort noise (see assembly/jitter/noise.ts): the random number, and what shapes it ---
+
+export const NOISE_RANDOM_AT = 0;
+/** Reflection coefficients; what a payload has beyond NOISE_MAX_ORDER counts as zero. */
+export const NOISE_ORDER_AT = 4;
+/** Peaks of the noise that goes into the filter, and of white noise of the level that comes out of it. */
+export const NOISE_PEAK_F64_AT = 8;
+export const NOISE_LEVEL_F64_AT = 16;
+export const NOISE_MAX_ORDER = 24;
+export const NOISE_REFLECTION_F64_AT = 24;
+export const NOISE_MEMORY_F64_AT = NOISE_REFLECTION_F64_AT + NOISE_MAX_ORDER * 8;
+export const NOISE_STATE_BYTES = NOISE_MEMORY_F64_AT + NOISE_MAX_ORDER * 8;
+
 export const PLC_RATE_AT = 0;
 export const PLC_HISTORY_SAMPLES_AT = 4;
 /** Samples since the last good one; 0 while all is well. */
