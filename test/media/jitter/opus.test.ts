@@ -42,10 +42,10 @@ function packetsOf(sent: Sent[], ppm = 0): Packet[] {
   }));
 }
 
-async function listen(packets: Packet[], seconds: number) {
+async function listen(packets: Packet[], seconds: number, maxDelayMs = 200) {
   const rig = new PlayerRig();
   // As much as the delay is at the beginning: it does not shrink meanwhile.
-  const player = rig.listen({ codecs: [OPUS], minDelayMs: 40 });
+  const player = rig.listen({ codecs: [OPUS], minDelayMs: 40, maxDelayMs });
   const opus = new LiveOpus();
   await opus.open(player);
   rig.outside = opus;
@@ -174,6 +174,40 @@ test("a sender's clock that is 120 ppm fast is followed, the ledger exact", { sk
   const removed = stats.ledger.removedSkew + stats.ledger.removedAccelerate;
   assert.ok(Math.abs(removed - 178 * 48_000 * 120e-6) < 300, `${removed} samples`);
   assert.equal(stats.ledger.concealed, 0);
+});
+
+test('RFC 6716 3.1: of a packet that comes late, what is not over is heard, for it says how long it lasts', {
+  skip,
+}, async () => {
+  const sent = inTime(readOgg(oggOf(SPEECH, 60, '-ac', '1', ...SILK)).packets);
+  const packets = packetsOf(sent).map((packet, n) =>
+    n === 40 ? { ...packet, arrivalUs: packet.arrivalUs + 75_000 } : packet,
+  );
+  const { stats, frames } = await listen(packets, 5, 40);
+  assert.equal(stats.packets.late, 0);
+  // 35 ms of it, to the frame.
+  assert.ok(Math.abs(stats.ledger.discarded - 35 * 48) <= 480, `${stats.ledger.discarded} samples`);
+  assert.equal(stats.ledger.concealed, stats.ledger.discarded);
+  assert.ok(frames.slice(-100).every(({ kind }) => kind === 'speech'));
+});
+
+test('whatever is in packets, the ledger is exact', async () => {
+  const next = randomNumbers(11);
+  const packets = Array.from({ length: 3000 }, (_, seq) => {
+    const payload = Uint8Array.from({ length: Math.floor(next() ** 3 * 300) }, () => next() * 256);
+    const timestamp = seq * 960 + (next() < 0.05 ? Math.floor(next() * 4000) - 2000 : 0);
+    return {
+      arrivalUs: seq * 20_000 + next() * 30_000,
+      bytes: rtp({ seq, timestamp, payloadType: 111, payload }),
+    };
+  });
+  const { stats, frames } = await listen(
+    packets.filter(() => next() > 0.05),
+    59,
+  );
+  assert.equal(frames.length, 5900);
+  const { undecodable } = stats.packets;
+  assert.ok(undecodable > 50 && stats.ledger.decoded > 48_000 && stats.ledger.concealed > 0, `${undecodable}`);
 });
 
 test('damaged packets are concealed and counted; a decoder that traps is replaced', { skip }, async () => {
