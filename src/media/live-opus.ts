@@ -28,7 +28,9 @@ export class LiveOpus implements OutsideDecoder {
 
   async open(player: number): Promise<void> {
     if (this.#players.has(player)) return;
-    this.#players.set(player, new OpusPlayer(await this.#openDecoder(), this.#openDecoder));
+    const opened = new OpusPlayer(this.#openDecoder);
+    this.#players.set(player, opened);
+    await opened.load();
   }
 
   close(player: number): void {
@@ -36,18 +38,18 @@ export class LiveOpus implements OutsideDecoder {
     this.#players.delete(player);
   }
 
-  decode(player: number, payload: Uint8Array, pcm: Int16Array): number {
-    return this.#players.get(player)?.decode(payload, pcm) ?? 0;
+  decode(player: number, payload: Uint8Array, pcm: Int16Array, at: number, room: number): number {
+    return this.#players.get(player)?.decode(payload, pcm, at, room) ?? 0;
   }
 
-  makeUp(player: number, pcm: Int16Array): number {
-    return this.#players.get(player)?.makeUp(pcm) ?? 0;
+  makeUp(player: number, samples: number, pcm: Int16Array, at: number): number {
+    return this.#players.get(player)?.makeUp(samples, pcm, at) ?? 0;
   }
 }
 
 class OpusPlayer {
-  /** null: it trapped, and another one is on its way. */
-  #opus: Libopus | null;
+  /** null: one is on its way, for the first time or after a trap. */
+  #opus: Libopus | null = null;
   readonly #openDecoder: () => Promise<Libopus>;
   #isFreed = false;
   /** 10 ms of what the decoder heard last, without octets. */
@@ -56,33 +58,40 @@ class OpusPlayer {
   #ahead: Float32Array = NOTHING;
   #at = 0;
 
-  constructor(opus: Libopus, openDecoder: () => Promise<Libopus>) {
-    this.#opus = opus;
+  constructor(openDecoder: () => Promise<Libopus>) {
     this.#openDecoder = openDecoder;
   }
 
-  decode(payload: Uint8Array, pcm: Int16Array): number {
+  /** Until it is done, packets are undecodable. */
+  async load(): Promise<void> {
+    this.#opus = null;
+    const opus = await this.#openDecoder();
+    if (this.#isFreed) opus.free();
+    else this.#opus = opus;
+  }
+
+  decode(payload: Uint8Array, pcm: Int16Array, at: number, room: number): number {
     const samples = opusSamples(payload, 0, payload.length);
-    if (samples === 0 || samples > pcm.length) return 0;
+    if (samples === 0 || samples > room) return 0;
     this.#ahead = NOTHING;
     this.#at = 0;
     const sound = this.#decode(payload);
     if (sound?.length !== samples) return 0;
-    for (let i = 0; i < samples; i++) pcm[i] = toInt16(sound[i]!);
+    for (let i = 0; i < samples; i++) pcm[at + i] = toInt16(sound[i]!);
     this.#lost[0] = lostTenMs(payload[0]!);
     return samples;
   }
 
-  makeUp(pcm: Int16Array): number {
-    for (let i = 0; i < pcm.length; i++) {
+  makeUp(samples: number, pcm: Int16Array, at: number): number {
+    for (let i = 0; i < samples; i++) {
       if (this.#at === this.#ahead.length) {
         this.#ahead = this.#decode(this.#lost) ?? NOTHING;
         this.#at = 0;
         if (this.#ahead.length === 0) return 0;
       }
-      pcm[i] = toInt16(this.#ahead[this.#at++]!);
+      pcm[at + i] = toInt16(this.#ahead[this.#at++]!);
     }
-    return pcm.length;
+    return samples;
   }
 
   free(): void {
@@ -94,16 +103,8 @@ class OpusPlayer {
   #decode(packet: Uint8Array): Float32Array | null {
     if (!this.#opus) return null;
     const sound = decodeOrTrap(this.#opus, packet);
-    if (!sound) void this.#replace();
+    if (!sound) void this.load();
     return sound;
-  }
-
-  /** Until the new one is there, packets are undecodable. */
-  async #replace(): Promise<void> {
-    this.#opus = null;
-    const opus = await this.#openDecoder();
-    if (this.#isFreed) opus.free();
-    else this.#opus = opus;
   }
 }
 

@@ -82,12 +82,12 @@ export interface PlayerExports {
   mixerClose(mixer: number): void;
 }
 
-/** A decoder outside of the core. It writes 16-bit mono PCM at the player's rate to the end of what waits to be played. */
+/** A decoder outside of the core. It writes 16-bit mono PCM at the player's rate into `pcm` from `at` on. */
 export interface OutsideDecoder {
-  /** @returns how many samples the payload has made; 0 if it is damaged, or `pcm` has no room for them. */
-  decode(player: number, payload: Uint8Array, pcm: Int16Array): number;
-  /** All of `pcm` in place of a packet that is lost, or was not sent. @returns 0 if it cannot. */
-  makeUp(player: number, pcm: Int16Array): number;
+  /** @returns how many samples the payload has made; 0 if it is damaged, or makes more than `room`. */
+  decode(player: number, payload: Uint8Array, pcm: Int16Array, at: number, room: number): number;
+  /** So many samples in place of a packet that is lost, or was not sent. @returns 0 if it cannot. */
+  makeUp(player: number, samples: number, pcm: Int16Array, at: number): number;
 }
 
 const KINDS: Record<number, FrameKind> = {
@@ -160,23 +160,16 @@ export class PlayerMemory {
   #decodeOutside(player: number, outside: OutsideDecoder): number {
     const at = playerAt(player);
     const packet = this.#view.getUint32(at + layout.PLAYER_EXTERNAL_AT, true);
-    const end = this.#view.getUint32(at + layout.PLAYER_BUFFERED_SAMPLES_AT, true);
+    const buffered = this.#view.getUint32(at + layout.PLAYER_BUFFERED_SAMPLES_AT, true);
+    const end = (at + layout.PLAYER_PCM_AT) / 2 + buffered;
     if (packet === 0) {
       const asked = this.#view.getUint32(at + layout.PLAYER_ASKED_SAMPLES_AT, true);
-      return outside.makeUp(player, this.#pcm(at, end, end + asked));
+      return outside.makeUp(player, asked, this.#samples, end);
     }
     const payload = packet + layout.PACKET_PAYLOAD_AT;
     const bytes = this.#view.getUint32(packet + layout.PACKET_BYTES_AT, true);
-    return outside.decode(
-      player,
-      this.#bytes.subarray(payload, payload + bytes),
-      this.#pcm(at, end, layout.PCM_SAMPLES),
-    );
-  }
-
-  #pcm(at: number, from: number, to: number): Int16Array {
-    const first = (at + layout.PLAYER_PCM_AT) / 2;
-    return this.#samples.subarray(first + from, first + to);
+    const coded = this.#bytes.subarray(payload, payload + bytes);
+    return outside.decode(player, coded, this.#samples, end, layout.PCM_SAMPLES - buffered);
   }
 
   /** Ticks that the lane has left out, for it had stood still. */

@@ -53,12 +53,15 @@ for (let round = 0; round < ROUNDS; round++) {
     const around = [before, behind].map((n) => Buffer.from(region(n)));
     const reader = rig.readers[player]!;
     rig.outside = {
-      decode: (_, __, pcm) => {
+      decode: (_, __, pcm, at, room) => {
         const samples = random() < 0.1 ? 9000 : Math.floor(random() * 5800);
-        pcm.subarray(0, samples).fill(123);
+        pcm.fill(123, at, at + Math.min(samples, room));
         return samples;
       },
-      makeUp: (_, pcm) => (random() < 0.1 ? 0 : pcm.fill(45).length),
+      makeUp: (_, samples, pcm, at) => {
+        pcm.fill(45, at, at + samples);
+        return random() < 0.1 ? 0 : samples;
+      },
     };
     rig.send(player, madPackets(random));
     let frames = 0;

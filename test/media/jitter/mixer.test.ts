@@ -85,10 +85,11 @@ test('a codec that the core does not know is decoded outside, in order, and othe
   const [outside, inside] = [rig.listen({ codecs: [opus] }), rig.listen()];
   const asked: number[] = [];
   rig.outside = {
-    decode: (player, payload, pcm) => {
+    decode: (player, payload, pcm, at) => {
       assert.equal(player, outside);
       asked.push(payload[0]!);
-      return pcm.subarray(0, 960).fill(payload[0]!).length;
+      pcm.fill(payload[0]!, at, at + 960);
+      return 960;
     },
     makeUp: () => 0,
   };
