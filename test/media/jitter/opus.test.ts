@@ -13,10 +13,15 @@ import { imbalance, type Packet, PlayerRig } from './rig.ts';
 const OPUS = { payloadType: 111, encoding: 'opus', clockRate: 48_000 };
 const SPEECH = 'sin(2*PI*(150+20*sin(3*t))*t)*(0.2+0.15*sin(9*t))+0.1*sin(2*PI*700*t)*(1+sin(5*t))/2';
 const TONE = '0.4*sin(2*PI*440*t)';
-const [SILK, CELT] = [
-  ['-application', 'voip', '-b:a', '16k'],
-  ['-application', 'lowdelay', '-b:a', '96k'],
-] as const;
+const SILK = ['-application', 'voip', '-b:a', '14k', '-cutoff', '8000'];
+const HYBRID = ['-application', 'voip', '-b:a', '20k'];
+const CELT = ['-application', 'lowdelay', '-b:a', '96k'];
+/** Configurations of RFC 6716 table 2, ffmpeg's parameters for them, and durations in ms. */
+const MODES: [name: string, how: string[], from: number, to: number, durations: number[]][] = [
+  ['SILK', SILK, 0, 11, [10, 20, 40, 60]],
+  ['hybrid', HYBRID, 12, 15, [10, 20, 40, 60]],
+  ['CELT', CELT, 16, 31, [2.5, 5, 10, 20]],
+];
 
 interface Sent {
   payload: Uint8Array;
@@ -66,11 +71,13 @@ function from(frames: PlayedFrame[], timestamp: number): Int16Array {
   return Int16Array.from(pcm.slice(Math.max(0, timestamp - place(frames[first]!))));
 }
 
-for (const [mode, how] of [['SILK', SILK] as const, ['CELT', CELT] as const]) {
-  for (const frameMs of mode === 'SILK' ? [10, 20, 40, 60] : [2.5, 5, 10, 20]) {
+for (const [mode, how, firstConfig, lastConfig, durations] of MODES) {
+  for (const frameMs of durations) {
     test(`${mode}, packets of ${frameMs} ms: played at 48 kHz as libopus decodes them`, { skip }, async () => {
       const ogg = oggOf(SPEECH, frameMs, '-ac', '1', ...how);
       const { packets, preSkip } = readOgg(ogg);
+      const configs = packets.slice(50).map((packet) => packet[0]! >> 3);
+      assert.ok(configs.every((config) => config >= firstConfig && config <= lastConfig));
       const { frames, stats } = await listen(packetsOf(inTime(packets)), 6);
       const { ledger } = stats;
       assert.equal(ledger.concealed + ledger.comfort + ledger.removedAccelerate + ledger.insertedExpand, 0);
@@ -91,7 +98,7 @@ async function reference(payloads: (Uint8Array | null)[]): Promise<Int16Array> {
   let toc = 0;
   const sound = payloads.flatMap((payload) => {
     toc = payload ? payload[0]! : toc;
-    const tenMs = toc >> 3 < 12 ? toc & 0xe4 : (toc & 0xe4) | 0x10;
+    const tenMs = toc >> 3 < 12 ? toc & 0xe4 : toc >> 3 < 16 ? toc & 0xf4 : (toc & 0xe4) | 0x10;
     const parts = payload ? [payload] : [Uint8Array.of(tenMs), Uint8Array.of(tenMs)];
     return parts.flatMap((part) => [...decoder.decodeFrame(part).channelData[0]!]);
   });
@@ -116,7 +123,7 @@ function levelDb(pcm: Int16Array, at: number): number {
   return 10 * Math.log10(pcm.subarray(at, at + 960).reduce((sum, sample) => sum + sample ** 2, 1e-9));
 }
 
-for (const [mode, how] of [['SILK', SILK] as const, ['CELT', CELT] as const]) {
+for (const [mode, how] of MODES) {
   test(`${mode}: what is lost is concealed by the decoder itself, and nothing moves`, { skip }, async () => {
     const payloads = readOgg(oggOf(TONE, 20, '-ac', '1', ...how)).packets;
     const isLost = (seq: number) => seq % 25 === 20;
