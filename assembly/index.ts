@@ -127,7 +127,7 @@ export {
 export { protectBatch as srtpProtect } from './srtp/protect';
 export { unprotectBatch as srtpUnprotect } from './srtp/unprotect';
 
-/** The packet that `playAll` stopped for has been decoded, to so many samples. */
+/** What `playAll` stopped for, a packet or what was asked for in place of one, has been made into so many samples. */
 export function playerDecoded(player: u32, samples: u32): void {
   decoded(playerAt(player), samples);
 }

@@ -639,6 +639,12 @@ export const PLAYER_ANCHORED_AT = 668;
 export const PLAYER_UNDECODABLE_AT = 672;
 /** Playout delay of the last frame in microseconds, 0 when nothing was playing. */
 export const PLAYER_HELD_DELAY_AT = 676;
+/** What the decoder outside has to make up for itself: samples (0: nothing), and the kind that they are. */
+export const PLAYER_ASKED_SAMPLES_AT = 680;
+export const PLAYER_ASKED_KIND_AT = 684;
+/** Of the packet that was heard last: codec, and octets of payload. */
+export const PLAYER_HEARD_CODEC_AT = 688;
+export const PLAYER_HEARD_BYTES_AT = 692;
 export const PLAYER_STATE_BYTES = 704;
 /** Weights of delays above the least transit, f32 each; the last is for all that are longer. */
 export const DELAY_BINS = 128;
@@ -726,9 +732,9 @@ export const CODEC_PCMU = 1;
 export const CODEC_PCMA = 2;
 export const CODEC_L16 = 3;
 export const CODEC_G722 = 4;
-/** Live only, so far: comfort noise (RFC 3389), and what is decoded outside of the core. */
+/** Live only: comfort noise (RFC 3389), and Opus, which is decoded outside of the core. */
 export const CODEC_COMFORT_NOISE = 5;
-export const CODEC_EXTERNAL = 6;
+export const CODEC_OPUS = 6;
 
 /** One entry per indexed record. */
 export const ENTRY_BYTES = 56;
@@ -772,6 +778,19 @@ export const FINALISER_INPUT_BYTES = 0x800000;
 export const FINALISER_MEMORY_BYTES = 0x1500000;
 
 // --- packet loss concealment: the state of one stream, wherever its owner puts it ---
+
+// --- comfort noise (see assembly/jitter/noise.ts): the random number, and what shapes it ---
+
+export const NOISE_RANDOM_AT = 0;
+/** Reflection coefficients; what a payload has beyond NOISE_MAX_ORDER counts as zero. */
+export const NOISE_ORDER_AT = 4;
+/** Peaks of the noise that goes into the filter, and of white noise of the level that comes out of it. */
+export const NOISE_PEAK_F64_AT = 8;
+export const NOISE_LEVEL_F64_AT = 16;
+export const NOISE_MAX_ORDER = 24;
+export const NOISE_REFLECTION_F64_AT = 24;
+export const NOISE_MEMORY_F64_AT = NOISE_REFLECTION_F64_AT + NOISE_MAX_ORDER * 8;
+export const NOISE_STATE_BYTES = NOISE_MEMORY_F64_AT + NOISE_MAX_ORDER * 8;
 
 export const PLC_RATE_AT = 0;
 export const PLC_HISTORY_SAMPLES_AT = 4;

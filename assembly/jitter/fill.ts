@@ -7,7 +7,7 @@
 import { plcConceal, plcGood } from '../codec/plc';
 import {
   CODEC_COMFORT_NOISE,
-  CODEC_EXTERNAL,
+  CODEC_OPUS,
   FRAME_COMFORT_NOISE,
   FRAME_CONCEALED,
   FRAME_SILENCE,
@@ -19,6 +19,8 @@ import {
   PACKET_PAYLOAD_AT,
   PACKET_PLACE_I64_AT,
   PACKET_TIMESTAMP_OFFSET_AT,
+  PLAYER_ASKED_KIND_AT,
+  PLAYER_ASKED_SAMPLES_AT,
   PLAYER_BASE_F64_AT,
   PLAYER_BUFFERED_SAMPLES_AT,
   PLAYER_COMFORT_I64_AT,
@@ -32,6 +34,8 @@ import {
   PLAYER_FILLED_SAMPLES_AT,
   PLAYER_FILLER_AT,
   PLAYER_FRAME_SAMPLES_AT,
+  PLAYER_HEARD_BYTES_AT,
+  PLAYER_HEARD_CODEC_AT,
   PLAYER_LATE_RUN_AT,
   PLAYER_MODE_AT,
   PLAYER_NEXT_I64_AT,
@@ -52,8 +56,13 @@ import { firstPacket, removePacket } from './packets';
 
 /** In frames. */
 const MAX_CONCEALED_FRAMES: u32 = 10;
+/** An Opus packet no longer than this has no sound in it: it begins a pause (DTX), of which its decoder makes noise. */
+const MAX_OPUS_DTX_BYTES: u32 = 2;
 
-/** Until a frame is there. False when somebody outside has to decode a packet first (PLAYER_EXTERNAL_AT). */
+/**
+ * Until a frame is there. False when the decoder outside has work first: a packet (PLAYER_EXTERNAL_AT), or what is to be heard in place
+ * of one (PLAYER_ASKED_SAMPLES_AT).
+ */
 export function fillFrame(player: usize, tickUs: u64, delayUs: f64): bool {
   while (missing(player) > 0) {
     const isDone =
@@ -92,34 +101,70 @@ function pcmEnd(player: usize): usize {
 
 function continuePlaying(player: usize): bool {
   const packet = firstPacket(player);
-  if (packet == 0) {
-    conceal(player, missing(player));
-    return true;
-  }
+  if (packet == 0) return isPause(player) ? rest(player, FRAME_COMFORT_NOISE) : conceal(player, missing(player));
   const gap = load<i64>(packet, PACKET_PLACE_I64_AT) - load<i64>(player, PLAYER_NEXT_I64_AT);
   if (gap <= 0) return take(player, packet);
   // Nothing is lost before it: the sender made a pause.
-  if (load<u32>(packet, PACKET_EXT_SEQ_AT) == load<u32>(player, PLAYER_EXT_SEQ_AT) + 1) rest(player, FRAME_SILENCE);
-  else conceal(player, min<i64>(gap, missing(player)) as i32);
-  return true;
+  if (load<u32>(packet, PACKET_EXT_SEQ_AT) == load<u32>(player, PLAYER_EXT_SEQ_AT) + 1)
+    return rest(player, isPause(player) ? FRAME_COMFORT_NOISE : FRAME_SILENCE);
+  return conceal(player, min<i64>(gap, missing(player)) as i32);
 }
 
-function rest(player: usize, filler: u32): void {
+/** RFC 7587 section 3.1.3: with DTX the sender leaves packets out. */
+function isPause(player: usize): bool {
+  return isOpus(player) && load<u32>(player, PLAYER_HEARD_BYTES_AT) <= MAX_OPUS_DTX_BYTES;
+}
+
+/** The decoder outside has heard the packet before. */
+function isOpus(player: usize): bool {
+  return load<u32>(player, PLAYER_HEARD_CODEC_AT) == CODEC_OPUS;
+}
+
+function rest(player: usize, filler: u32): bool {
   store<u32>(player, MODE_IDLE, PLAYER_MODE_AT);
   store<u32>(player, filler, PLAYER_FILLER_AT);
   store<u32>(player, 0, PLAYER_CONCEALED_RUN_AT);
+  return true;
 }
 
-function conceal(player: usize, wanted: i32): void {
+/** False when the decoder outside does it. */
+function conceal(player: usize, wanted: i32): bool {
   const run = load<u32>(player, PLAYER_CONCEALED_RUN_AT);
   const left = load<u32>(player, PLAYER_FRAME_SAMPLES_AT) * MAX_CONCEALED_FRAMES - run;
   if (left == 0) return rest(player, FRAME_SILENCE);
   const samples = min<u32>(wanted, left);
+  if (isOpus(player)) return ask(player, samples, FRAME_CONCEALED);
   plcConceal(player + PLAYER_PLC_AT, pcmEnd(player), samples);
+  appendConcealed(player, samples);
+  return true;
+}
+
+function appendConcealed(player: usize, samples: u32): void {
   append(player, samples, FRAME_CONCEALED);
-  store<u32>(player, run + samples, PLAYER_CONCEALED_RUN_AT);
+  store<u32>(player, load<u32>(player, PLAYER_CONCEALED_RUN_AT) + samples, PLAYER_CONCEALED_RUN_AT);
   store<i64>(player, load<i64>(player, PLAYER_NEXT_I64_AT) + samples, PLAYER_NEXT_I64_AT);
   book(player, PLAYER_CONCEALED_I64_AT, samples);
+}
+
+function ask(player: usize, samples: u32, kind: u32): bool {
+  store<u32>(player, samples, PLAYER_ASKED_SAMPLES_AT);
+  store<u32>(player, kind, PLAYER_ASKED_KIND_AT);
+  return false;
+}
+
+/** What was asked of the decoder outside stands at the end. If it could not, it is as for codecs without a decoder outside. */
+export function madeUp(player: usize, made: u32): void {
+  const asked = load<u32>(player, PLAYER_ASKED_SAMPLES_AT);
+  if (asked == 0) return;
+  store<u32>(player, 0, PLAYER_ASKED_SAMPLES_AT);
+  const isConcealed = load<u32>(player, PLAYER_ASKED_KIND_AT) == FRAME_CONCEALED;
+  const pcm = pcmEnd(player);
+  if (made == asked) plcGood(player + PLAYER_PLC_AT, pcm, asked);
+  else if (isConcealed) plcConceal(player + PLAYER_PLC_AT, pcm, asked);
+  else comfortNoise(player + PLAYER_NOISE_AT, pcm, asked);
+  if (isConcealed) return appendConcealed(player, asked);
+  append(player, asked, FRAME_COMFORT_NOISE);
+  book(player, PLAYER_COMFORT_I64_AT, asked);
 }
 
 /** Samples that were not received stand at the end; they never reach beyond the frame. */
@@ -132,19 +177,14 @@ function append(player: usize, samples: u32, kind: u32): void {
 function waitForNext(player: usize, tickUs: u64, delayUs: f64): bool {
   const packet = firstPacket(player);
   const left = missing(player) as i64;
-  if (packet == 0) {
-    fill(player, left as u32);
-    return true;
-  }
+  if (packet == 0) return fill(player, left as u32);
   const due = placeDue(player, tickUs, delayUs) + load<u32>(player, PLAYER_BUFFERED_SAMPLES_AT);
   const ahead = load<i64>(packet, PACKET_PLACE_I64_AT) - due;
-  if (ahead >= left) {
-    fill(player, left as u32);
-    return true;
-  }
+  if (ahead >= left) return fill(player, left as u32);
   if (load<u32>(packet, PACKET_CODEC_AT) == CODEC_COMFORT_NOISE) return take(player, packet);
-  if (ahead > 0) fill(player, ahead as u32);
-  else if (delayUs + samplesToUs(player, -ahead) > longestDelayUs(player, GROUP_STEP_US)) {
+  if (ahead > 0) {
+    if (!fill(player, ahead as u32)) return false;
+  } else if (delayUs + samplesToUs(player, -ahead) > longestDelayUs(player, GROUP_STEP_US)) {
     growDelay(player, load<f64>(player, PLAYER_BASE_F64_AT) + delayUs + samplesToUs(player, -ahead));
     countLate(player);
     removePacket(player, packet);
@@ -155,8 +195,10 @@ function waitForNext(player: usize, tickUs: u64, delayUs: f64): bool {
   return true;
 }
 
-function fill(player: usize, samples: u32): void {
+/** False when the decoder outside does it. */
+function fill(player: usize, samples: u32): bool {
   const kind = load<u32>(player, PLAYER_FILLER_AT);
+  if (kind == FRAME_COMFORT_NOISE && isOpus(player)) return ask(player, samples, kind);
   if (kind == FRAME_COMFORT_NOISE) {
     comfortNoise(player + PLAYER_NOISE_AT, pcmEnd(player), samples);
     book(player, PLAYER_COMFORT_I64_AT, samples);
@@ -165,13 +207,14 @@ function fill(player: usize, samples: u32): void {
     book(player, PLAYER_SILENCE_I64_AT, samples);
   }
   append(player, samples, kind);
+  return true;
 }
 
 /** Decodes the packet, whose time has come. False when somebody outside has to. */
 function take(player: usize, packet: usize): bool {
   const codec = load<u32>(packet, PACKET_CODEC_AT);
   const bytes = load<u32>(packet, PACKET_BYTES_AT);
-  if (codec == CODEC_EXTERNAL) {
+  if (codec == CODEC_OPUS) {
     store<u32>(player, packet, PLAYER_EXTERNAL_AT);
     return false;
   }
@@ -185,15 +228,18 @@ function take(player: usize, packet: usize): bool {
   return true;
 }
 
-/** The samples of a packet stand behind those that wait; the part of them whose time is over is discarded. */
+/** The samples of a packet stand behind those that wait; the part of them whose time is over is discarded. Without any it is as if lost. */
 export function accept(player: usize, packet: usize, samples: u32): void {
+  if (samples == 0) {
+    count(player, PLAYER_UNDECODABLE_AT);
+    return removePacket(player, packet);
+  }
   book(player, PLAYER_DECODED_I64_AT, samples);
-  if (samples == 0) count(player, PLAYER_UNDECODABLE_AT);
   const place = load<i64>(packet, PACKET_PLACE_I64_AT);
   const over = max<i64>(0, load<i64>(player, PLAYER_NEXT_I64_AT) - place);
   if (over >= (samples as i64)) {
     book(player, PLAYER_DISCARDED_I64_AT, samples);
-    if (samples != 0) countLate(player);
+    countLate(player);
   } else {
     const kept = samples - (over as u32);
     const at = pcmEnd(player);
@@ -211,5 +257,7 @@ export function accept(player: usize, packet: usize, samples: u32): void {
 function finish(player: usize, packet: usize): void {
   store<u32>(player, load<u32>(packet, PACKET_EXT_SEQ_AT), PLAYER_EXT_SEQ_AT);
   store<u32>(player, load<u32>(packet, PACKET_TIMESTAMP_OFFSET_AT), PLAYER_TIMESTAMP_OFFSET_AT);
+  store<u32>(player, load<u32>(packet, PACKET_CODEC_AT), PLAYER_HEARD_CODEC_AT);
+  store<u32>(player, load<u32>(packet, PACKET_BYTES_AT), PLAYER_HEARD_BYTES_AT);
   removePacket(player, packet);
 }

@@ -52,7 +52,7 @@ import {
 import { mixAll } from '../mix/mixer';
 import { samplesToUs, usToSamples } from './clock';
 import { forgetGroup, joinGroup, targetUs } from './delay';
-import { accept, fillAhead, fillFrame, placeDue } from './fill';
+import { accept, fillAhead, fillFrame, madeUp, placeDue } from './fill';
 import { book } from './ledger';
 import { playerAt } from './player';
 import { accelerate, expand, insertSample, removeSample, scaleSamples, stepInterval } from './time-scale';
@@ -65,8 +65,8 @@ const INTOLERABLE_US: f64 = 80000;
 const FRAMES_BETWEEN_SCALES: u32 = 3;
 
 /**
- * All frames that are due. 0 when done, else the number + 1 of a player whose packet must be decoded outside: after `decoded` the
- * same call goes on where it stopped.
+ * All frames that are due. 0 when done, else the number + 1 of a player that needs the decoder outside, for a packet or in place of one:
+ * after `decoded` the same call goes on where it stopped.
  */
 export function playAll(nowUs: u64): u32 {
   if (load<u32>(PLAYOUT_AT, PLAYOUT_OPEN_PLAYERS_AT) == 0) return 0;
@@ -118,10 +118,10 @@ function agree(): void {
   }
 }
 
-/** PCM of the packet at PLAYER_EXTERNAL_AT stands behind what the player has buffered (see `externalRoom`). */
+/** Behind what the player has buffered stands the PCM of the packet at PLAYER_EXTERNAL_AT, or what was asked for in place of one. */
 export function decoded(player: usize, samples: u32): void {
   const packet: usize = load<u32>(player, PLAYER_EXTERNAL_AT);
-  if (packet == 0) return;
+  if (packet == 0) return madeUp(player, samples);
   store<u32>(player, 0, PLAYER_EXTERNAL_AT);
   const room = (PCM_SAMPLES as u32) - load<u32>(player, PLAYER_BUFFERED_SAMPLES_AT);
   accept(player, packet, samples <= room ? samples : 0);

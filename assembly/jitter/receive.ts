@@ -44,12 +44,13 @@ export function receiveForPlayer(player: usize, epoch: u32, extSeq: u32, at: usi
   const place = placeOf(player, epoch, timestamp, arrivalUs);
   const transit = measureTransit(player, place, arrivalUs);
   updateDelay(player, transit, (arrivalUs - before) as f64);
-  if (isLate(player, place, transit, decodedSamples(codec, length as u32))) return;
+  const payload = at + headerBytes(at, bytes);
+  if (isLate(player, place, transit, decodedSamples(codec, payload, length as u32))) return;
   if (isFull(player)) {
     count(player, PLAYER_OVERFLOW_AT);
     removePacket(player, firstPacket(player));
   }
-  const packet = addPacket(player, place, at + headerBytes(at, bytes), length as u32);
+  const packet = addPacket(player, place, payload, length as u32);
   store<u32>(packet, extSeq, PACKET_EXT_SEQ_AT);
   store<u32>(packet, codec, PACKET_CODEC_AT);
   store<u32>(packet, epoch, PACKET_EPOCH_AT);

@@ -10,6 +10,7 @@ const ROUNDS = Number(process.env.BENCH_ROUNDS ?? 11);
 const SUITE: Suite = 'AES_CM_128_HMAC_SHA1_80';
 export const TIMED: Case = { suite: SUITE, direction: 'unprotect', bytes: 172 };
 const [LARGE, SMALL] = [256, 16];
+const SINKS = 3;
 
 function lane(name: string, options: Partial<LaneCase>): SrtpContender {
   return coreLane(name, { suite: SUITE, isSrtp: true, batch: LARGE, part: 'all', ...options });
@@ -51,10 +52,28 @@ async function stages(): Promise<Figure> {
   return { name: `Lane: stages of a packet, batches of ${LARGE}`, unit: 'ns', isBreakdown: true, rows };
 }
 
+async function replication(): Promise<Figure> {
+  const contenders = [
+    lane('srtp', { part: 'replicate', sinks: SINKS, areSinksSrtp: true }),
+    lane('clear', { part: 'replicate', sinks: SINKS }),
+  ];
+  const [srtp, clear] = (await medianNs(TIMED, contenders, ROUNDS)) as [number, number];
+  const rows = [
+    {
+      name: `to ${SINKS} sinks, in SRTP of their own`,
+      value: srtp,
+      remark: `${Math.round(1e9 / srtp).toLocaleString('en')} packets/s in, ${Math.round((SINKS * 1e9) / srtp).toLocaleString('en')} out`,
+    },
+    { name: 'copies, and headers of their own', value: clear },
+    { name: 'SRTP protect', value: srtp - clear },
+  ];
+  return { name: `Lane: replicate a packet, batches of ${LARGE}`, unit: 'ns', isBreakdown: true, rows };
+}
+
 export default async function run(): Promise<Outcome> {
   const unpin = pinToOneCore();
   try {
-    return { results: [await compare(true), await compare(false)], figures: [await stages()] };
+    return { results: [await compare(true), await compare(false)], figures: [await stages(), await replication()] };
   } finally {
     unpin();
   }

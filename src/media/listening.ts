@@ -6,7 +6,6 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Lane } from './lane.ts';
 import {
   FrameReader,
-  isDecodedOutside,
   MIXER_MEMBERS,
   type PlayedFrame,
   PlayerMemory,
@@ -142,7 +141,7 @@ export class Listeners {
     }
     const heard = payloadTypes.flatMap(({ encoding, clockRate, channels }) => {
       const known = encoding.toUpperCase() === 'CN' ? null : playerCodec(encoding, clockRate, channels);
-      return known && !isDecodedOutside(known.codec) ? [known] : [];
+      return known ? [known] : [];
     })[0];
     if (!heard) throw new RangeError(`stream ${index} has no codec that can be listened to`);
     const { sampleRate, samplesPerUnit } = heard;
@@ -156,8 +155,7 @@ function codecsOf(signalled: PayloadType[], sampleRate: number): PlayerSetup['co
   const payloadTypes = isNoiseStatic ? [...signalled, STATIC_NOISE] : signalled;
   return payloadTypes.flatMap(({ payloadType, encoding, clockRate, channels }) => {
     const known = playerCodec(encoding, clockRate, channels);
-    const isHeard = known && !isDecodedOutside(known.codec) && known.sampleRate === sampleRate;
-    return isHeard ? [{ payloadType, codec: known.codec }] : [];
+    return known?.sampleRate === sampleRate ? [{ payloadType, codec: known.codec }] : [];
   });
 }
 

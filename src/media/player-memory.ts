@@ -82,8 +82,13 @@ export interface PlayerExports {
   mixerClose(mixer: number): void;
 }
 
-/** Decodes a payload that the core cannot: gives 16-bit mono PCM at the player's rate, nothing if it is damaged. */
-export type ExternalDecoder = (player: number, payload: Uint8Array) => Int16Array;
+/** A decoder outside of the core. It writes 16-bit mono PCM at the player's rate into `pcm` from `at` on. */
+export interface OutsideDecoder {
+  /** @returns how many samples the payload has made; 0 if it is damaged, or makes more than `room`. */
+  decode(player: number, payload: Uint8Array, pcm: Int16Array, at: number, room: number): number;
+  /** So many samples in place of a packet that is lost, or was not sent. @returns 0 if it cannot. */
+  makeUp(player: number, samples: number, pcm: Int16Array, at: number): number;
+}
 
 const KINDS: Record<number, FrameKind> = {
   [layout.FRAME_SPEECH]: 'speech',
@@ -92,15 +97,15 @@ const KINDS: Record<number, FrameKind> = {
   [layout.FRAME_SILENCE]: 'silence',
 };
 
-/** A codec that `play` needs its `decode` for. */
+/** A codec that `play` needs its decoder for. */
 export function isDecodedOutside(codec: number): boolean {
-  return codec === layout.CODEC_EXTERNAL;
+  return codec === layout.CODEC_OPUS;
 }
 
 /** What the core, or the decoder outside of it, knows: codec, rate of the PCM, samples per unit of the RTP clock. */
 export function playerCodec(encoding: string, clockRate: number, channels: number) {
   const name = encoding.toUpperCase();
-  if (name === 'OPUS') return { codec: layout.CODEC_EXTERNAL, sampleRate: 48_000, samplesPerUnit: 1 };
+  if (name === 'OPUS') return { codec: layout.CODEC_OPUS, sampleRate: 48_000, samplesPerUnit: 1 };
   if (channels !== 1) return null;
   if (name === 'CN') return { codec: layout.CODEC_COMFORT_NOISE, sampleRate: clockRate, samplesPerUnit: 1 };
   if (name === 'L16' && [8000, 16_000, 48_000].includes(clockRate)) {
@@ -116,10 +121,12 @@ export function playerCodec(encoding: string, clockRate: number, channels: numbe
 
 export class PlayerMemory {
   readonly #bytes: Uint8Array;
+  readonly #samples: Int16Array;
   readonly #view: DataView;
 
   constructor(memory: WebAssembly.Memory) {
     this.#bytes = new Uint8Array(memory.buffer);
+    this.#samples = new Int16Array(memory.buffer);
     this.#view = new DataView(memory.buffer);
   }
 
@@ -142,27 +149,27 @@ export class PlayerMemory {
     wasm.mixerOpen(mixer, sampleRate, players.length);
   }
 
-  /** All frames that are due by `nowUs`, with the help of `decode` for packets that the core cannot decode. */
-  play(wasm: PlayerExports, nowUs: bigint, decode: ExternalDecoder): void {
+  /** All frames that are due by `nowUs`, with the help of `outside` for what the core cannot decode. */
+  play(wasm: PlayerExports, nowUs: bigint, outside: OutsideDecoder): void {
     for (let waiting = wasm.playAll(nowUs); waiting !== 0; waiting = wasm.playAll(nowUs)) {
       const player = waiting - 1;
-      wasm.playerDecoded(player, this.#decodeOutside(player, decode));
+      wasm.playerDecoded(player, this.#decodeOutside(player, outside));
     }
   }
 
-  #decodeOutside(player: number, decode: ExternalDecoder): number {
+  #decodeOutside(player: number, outside: OutsideDecoder): number {
     const at = playerAt(player);
     const packet = this.#view.getUint32(at + layout.PLAYER_EXTERNAL_AT, true);
+    const buffered = this.#view.getUint32(at + layout.PLAYER_BUFFERED_SAMPLES_AT, true);
+    const end = (at + layout.PLAYER_PCM_AT) / 2 + buffered;
+    if (packet === 0) {
+      const asked = this.#view.getUint32(at + layout.PLAYER_ASKED_SAMPLES_AT, true);
+      return outside.makeUp(player, asked, this.#samples, end);
+    }
     const payload = packet + layout.PACKET_PAYLOAD_AT;
     const bytes = this.#view.getUint32(packet + layout.PACKET_BYTES_AT, true);
-    const pcm = decode(player, this.#bytes.slice(payload, payload + bytes));
-    const buffered = this.#view.getUint32(at + layout.PLAYER_BUFFERED_SAMPLES_AT, true);
-    if (pcm.length > layout.PCM_SAMPLES - buffered) return 0;
-    this.#bytes.set(
-      new Uint8Array(pcm.buffer, pcm.byteOffset, pcm.byteLength),
-      at + layout.PLAYER_PCM_AT + buffered * 2,
-    );
-    return pcm.length;
+    const coded = this.#bytes.subarray(payload, payload + bytes);
+    return outside.decode(player, coded, this.#samples, end, layout.PCM_SAMPLES - buffered);
   }
 
   /** Ticks that the lane has left out, for it had stood still. */

@@ -3,7 +3,7 @@
  * first packet of it is to be decoded.
  */
 
-import type { OpusDecoder } from 'opus-decoder';
+import { decodeOrTrap, type Libopus, openLibopus, toInt16 } from './libopus.ts';
 import type { FinaliserCore } from './render.ts';
 
 export interface StatefulDecoder {
@@ -29,42 +29,29 @@ function createG722(core: FinaliserCore): StatefulDecoder {
 }
 
 async function createOpus(core: FinaliserCore): Promise<StatefulDecoder> {
-  const { OpusDecoder } = await import('opus-decoder');
-  // libopus folds stereo itself. With two channels this build of it traps on some sequences of frames of 40 and 60 ms.
-  const opus = new OpusDecoder({ channels: 1 });
-  await opus.ready;
-  return new Opus(core, opus);
+  return new Opus(core, await openLibopus());
 }
 
 /** Over one instance of libopus, which is never used again when it has trapped. */
 export class Opus implements StatefulDecoder {
   isBroken = false;
   readonly #core: FinaliserCore;
-  readonly #opus: Pick<OpusDecoder, 'decodeFrame' | 'free'>;
+  readonly #opus: Libopus;
 
-  constructor(core: FinaliserCore, opus: Pick<OpusDecoder, 'decodeFrame' | 'free'>) {
+  constructor(core: FinaliserCore, opus: Libopus) {
     this.#core = core;
     this.#opus = opus;
   }
 
   decode(mediaAt: number, mediaBytes: number, track: number, at: number): void {
-    try {
-      const { channelData } = this.#opus.decodeFrame(this.#core.bytes.subarray(mediaAt, mediaAt + mediaBytes));
-      const sound = channelData[0] as Float32Array;
-      const target = this.#core.samples(track, at, at + sound.length);
-      for (let i = 0; i < sound.length; i++) target[i] = toInt16(sound[i] as number);
-    } catch (error) {
-      // A trap: one packet of somebody else's must not cost the recording its sound. It is silent.
-      if (!(error instanceof WebAssembly.RuntimeError)) throw error;
-      this.isBroken = true;
-    }
+    const sound = decodeOrTrap(this.#opus, this.#core.bytes.subarray(mediaAt, mediaAt + mediaBytes));
+    this.isBroken = sound === null;
+    if (!sound) return;
+    const target = this.#core.samples(track, at, at + sound.length);
+    for (let i = 0; i < sound.length; i++) target[i] = toInt16(sound[i] as number);
   }
 
   free(): void {
     if (!this.isBroken) this.#opus.free();
   }
-}
-
-function toInt16(sample: number): number {
-  return Math.max(-32768, Math.min(32767, Math.round(sample * 32768)));
 }

@@ -23,6 +23,7 @@ import {
   sinkFromWire,
 } from './lane-protocol.ts';
 import { loadLibc } from './libc.ts';
+import { LiveOpus } from './live-opus.ts';
 import { MAX_STREAMS } from './memory.ts';
 import { Schedule } from './schedule.ts';
 import { MAX_SINKS } from './sink-memory.ts';
@@ -48,8 +49,6 @@ const RTCP_INDICES_PER_LIFE = 0x100_0000;
 const KEY_OVERLAP_MS = 3_000;
 /** Players give a frame as often as this. */
 const FRAME_MS = 10;
-/** Codecs that the core does not know are not listened to. */
-const decodeNothing = () => new Int16Array();
 const CNAME = Buffer.from('doubletrack');
 
 // Before there is a lane to run: a thread that waits for one must be ready at once.
@@ -85,6 +84,7 @@ class LaneWorker {
   readonly #streams = new Map<number, StreamSetup>();
   readonly #sinks = new Map<number, SinkSetup>();
   readonly #schedule = new Schedule();
+  readonly #opus = new LiveOpus();
   readonly #fatal = Promise.withResolvers<never>();
   #stopPlayout: (() => void) | null = null;
   #isDead = false;
@@ -132,7 +132,11 @@ class LaneWorker {
     });
     await Promise.all(opening);
     for (const [slot, setup] of sinks) this.#openSink(slot, sinkFromWire(setup));
-    for (const [slot, setup] of players) this.#listen({ do: 'open-player', slot, setup });
+    for (const [slot, setup] of players) {
+      const command = { do: 'open-player', slot, setup } as const;
+      this.#opus.follow(command).catch((error) => this.#die(error)); // recording does not wait for it
+      this.#listen(command);
+    }
     for (const [slot, setup] of mixers) this.#listen({ do: 'open-mixer', slot, setup });
     return refused;
   }
@@ -190,8 +194,10 @@ class LaneWorker {
     else if (command.do === 'update-stream') {
       this.#updateStream(command.slot, fromWire(command.setup));
     } else if (command.do === 'close-stream') await this.#closeStream(command.slot);
-    else if (/-(player|mixer)$/.test(command.do)) this.#listen(command);
-    else if (command.do === 'open-sink') this.#openSink(command.slot, sinkFromWire(command.setup));
+    else if (/-(player|mixer)$/.test(command.do)) {
+      await this.#opus.follow(command);
+      this.#listen(command);
+    } else if (command.do === 'open-sink') this.#openSink(command.slot, sinkFromWire(command.setup));
     else if (command.do === 'pause-sink') this.#core.sinks.setPaused(command.slot, command.paused);
     else if (command.do === 'close-sink') this.#closeSink(command.slot);
     else if (command.do === 'pause') memory.setPaused(command.slot, command.paused);
@@ -235,7 +241,7 @@ class LaneWorker {
       this.#stopPlayout?.();
       this.#stopPlayout = null;
     } else {
-      const play = () => players.play(wasm, nowUs(), decodeNothing);
+      const play = () => players.play(wasm, nowUs(), this.#opus);
       this.#stopPlayout ??= this.#schedule.add(FRAME_MS, performance.now(), play);
     }
   }

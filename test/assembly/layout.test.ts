@@ -122,6 +122,7 @@ const STRUCTS: [prefix: string, bytes: number, wide: RegExp, skip?: RegExp][] = 
   ['SOURCE_', layout.SOURCE_BYTES, /(SOURCE_INDEX|WINDOW)_AT$/],
   ['CONTEXT_', layout.CONTEXT_BYTES, /(_US|SOURCES)_AT$/],
   ['PLAYER_', layout.PLAYER_BYTES, /(_US|_F64|_I64)_AT$/, /^PLAYER_(MIN|MAX)_DELAY_US_AT$/],
+  ['NOISE_', layout.NOISE_STATE_BYTES, /_F64_AT$/],
   ['PLAYOUT_', layout.PLAYOUT_BYTES, /_US_AT$/],
   ['PACKET_', layout.PLAYER_SLOT_BYTES, /_I64_AT$/],
   ['FRAME_', layout.FRAME_BYTES, /^$/],
@@ -170,6 +171,7 @@ test('every part of a player has room, and is as long as what it holds', () => {
   assert.ok(layout.PCM_SAMPLES >= 1440 + 480 + 5760);
   assert.ok(layout.PLAYER_DECODER_BYTES >= layout.G722_STATE_BYTES);
   assert.ok(layout.PLAYER_PLC_BYTES >= layout.PLC_STATE_BYTES);
+  assert.ok(layout.PLAYER_NOISE_BYTES >= layout.NOISE_STATE_BYTES);
   assert.equal(layout.FRAME_US * layout.FRAMES_PER_SECOND, 1_000_000);
 });
 

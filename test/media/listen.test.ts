@@ -3,6 +3,8 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { test } from 'node:test';
 import type { ListenedFrame, Listening, PayloadType } from '../../src/media/index.ts';
+import { ffmpeg, withoutFfmpeg } from '../ffmpeg.ts';
+import { oggOf, readOgg } from '../ogg-opus.ts';
 import { PCMU, Sender, TestEngine, until } from './loopback.ts';
 import { rtp } from './rig.ts';
 
@@ -73,12 +75,85 @@ test('each stream, and the mixture, are heard while they are recorded', async ()
   await tested.close();
 });
 
+/** How much of the energy is at that frequency, by Goertzel's algorithm, in whole periods of it. */
+function shareOf(pcm: Int16Array, hz: number, rate: number): number {
+  let [a, b] = [0, 0];
+  const twice = 2 * Math.cos((2 * Math.PI * hz) / rate);
+  for (const sample of pcm) [a, b] = [sample + twice * a - b, a];
+  const energy = pcm.reduce((sum, sample) => sum + sample * sample, 1e-9);
+  return (2 * (a * a + b * b - twice * a * b)) / (energy * pcm.length);
+}
+
+test('a leg of Opus is heard at 48 kHz, and mixed with one of G.711', { skip: withoutFfmpeg }, async () => {
+  const { packets } = readOgg(oggOf('0.3*sin(2*PI*500*t)', 20, '-ac', '1', '-b:a', '48k'));
+  const pcmu = ffmpeg(
+    Buffer.alloc(0),
+    '-f',
+    'lavfi',
+    '-i',
+    "aevalsrc='0.3*sin(2*PI*1000*t)':d=7:s=8000",
+    '-f',
+    'mulaw',
+  );
+  const tested = await TestEngine.start();
+  const recording = await tested.engine.openRecording(randomUUID());
+  const senders = [await Sender.open(), await Sender.open()];
+  const opus: PayloadType[] = [{ payloadType: 111, encoding: 'opus', clockRate: 48_000, channels: 2, fmtp: null }];
+  const legs: { rtpPort: number }[] = [];
+  for (const [channel, sender] of senders.entries()) {
+    const payloadTypes = channel === 0 ? opus : PCMU;
+    legs.push(await recording.addStream({ ...STREAM, channel, payloadTypes, remote: sender.remote }));
+  }
+  const [apart, again, mixed] = [
+    await recording.listen({ streams: [0] }),
+    await recording.listen({ streams: [0] }),
+    await recording.listen({ mix: true }),
+  ];
+  const startMs = performance.now();
+  let k = 0;
+  const heard = new Map<Listening, ListenedFrame[]>([apart, again, mixed].map((one) => [one, []]));
+  await until(
+    () => {
+      for (; k * 20 < performance.now() - startMs && k < packets.length; k++) {
+        const payload = packets[k]!;
+        senders[0]!.send(rtp({ seq: k, timestamp: k * 960, payloadType: 111, payload }), legs[0]!);
+        const sound = pcmu.subarray(k * 160, k * 160 + 160);
+        senders[1]!.send(rtp({ seq: k, timestamp: k * 160, ssrc: 2, payload: sound }), legs[1]!);
+      }
+      for (const [listening, frames] of heard) {
+        frames.push(...listening.read().filter(({ kind }) => kind === 'speech'));
+      }
+      return [...heard.values()].every(({ length }) => length >= 120);
+    },
+    'speech of both legs',
+    8000,
+  );
+  /** The median of frames: some may be joined to what was concealed. */
+  const medianShare = (listening: Listening, hz: number) => {
+    const shares = heard.get(listening)!.map(({ pcm, sampleRate }) => shareOf(pcm, hz, sampleRate));
+    return shares.toSorted((a, b) => a - b)[shares.length >> 1]!;
+  };
+  for (const frames of heard.values()) assert.ok(frames.every(({ sampleRate }) => sampleRate === 48_000));
+  assert.ok(medianShare(apart, 500) > 0.95);
+  assert.ok(medianShare(again, 500) > 0.95);
+  const shares = [500, 1000].map((hz) => medianShare(mixed, hz));
+  assert.ok(
+    shares.every((share) => share > 0.4 && share < 0.6),
+    `${shares}`,
+  );
+  const { streams } = apart.stats();
+  assert.ok(streams[0]!.packets.undecodable === 0 && streams[0]!.ledger.decoded <= k * 960, 'decoded once');
+  await recording.close();
+  for (const sender of senders) sender.close();
+  await tested.close();
+});
+
 test('a stream without a codec that can be heard, and delays out of bounds, are refused', async () => {
   const tested = await TestEngine.start();
   const recording = await tested.engine.openRecording(randomUUID());
-  const opus: PayloadType[] = [{ payloadType: 111, encoding: 'opus', clockRate: 48_000, channels: 2, fmtp: null }];
+  const gsm: PayloadType[] = [{ payloadType: 3, encoding: 'GSM', clockRate: 8000, channels: 1, fmtp: null }];
   await recording.addStream({ ...STREAM, remote: null });
-  await recording.addStream({ ...STREAM, remote: null, payloadTypes: opus });
+  await recording.addStream({ ...STREAM, remote: null, payloadTypes: gsm });
   await assert.rejects(recording.listen(), RangeError);
   await assert.rejects(recording.listen({ streams: [7] }), RangeError);
   await assert.rejects(recording.listen({ streams: [0], minDelayMs: 300, maxDelayMs: 200 }), RangeError);

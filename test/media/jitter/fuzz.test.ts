@@ -52,7 +52,17 @@ for (let round = 0; round < ROUNDS; round++) {
       new Uint8Array(rig.memory.buffer, layout.PLAYERS_AT + n * layout.PLAYER_BYTES, layout.PLAYER_BYTES);
     const around = [before, behind].map((n) => Buffer.from(region(n)));
     const reader = rig.readers[player]!;
-    rig.decode = () => new Int16Array(random() < 0.1 ? 9000 : Math.floor(random() * 5800)).fill(123);
+    rig.outside = {
+      decode: (_, __, pcm, at, room) => {
+        const samples = random() < 0.1 ? 9000 : Math.floor(random() * 5800);
+        pcm.fill(123, at, at + Math.min(samples, room));
+        return samples;
+      },
+      makeUp: (_, samples, pcm, at) => {
+        pcm.fill(45, at, at + samples);
+        return random() < 0.1 ? 0 : samples;
+      },
+    };
     rig.send(player, madPackets(random));
     let frames = 0;
     rig.run(PACKETS * 60_000, () => {

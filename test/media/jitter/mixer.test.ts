@@ -84,10 +84,14 @@ test('a codec that the core does not know is decoded outside, in order, and othe
   const opus = { payloadType: 111, encoding: 'opus', clockRate: 48_000 };
   const [outside, inside] = [rig.listen({ codecs: [opus] }), rig.listen()];
   const asked: number[] = [];
-  rig.decode = (player, payload) => {
-    assert.equal(player, outside);
-    asked.push(payload[0]!);
-    return new Int16Array(960).fill(payload[0]!);
+  rig.outside = {
+    decode: (player, payload, pcm, at) => {
+      assert.equal(player, outside);
+      asked.push(payload[0]!);
+      pcm.fill(payload[0]!, at, at + 960);
+      return 960;
+    },
+    makeUp: () => 0,
   };
   const coded = Array.from({ length: 100 }, (_, k) => ({
     arrivalUs: (k + 1) * 20_000,

@@ -1,8 +1,8 @@
 /** Players over a lane without sockets, on a virtual clock: networks to send through, and what was played. */
 import { createLaneMemory, type StreamState } from '../../../src/media/memory.ts';
 import {
-  type ExternalDecoder,
   FrameReader,
+  type OutsideDecoder,
   type PlayedFrame,
   type PlayerLedger,
   type PlayerStats,
@@ -46,7 +46,7 @@ export class PlayerRig {
   #records = 0;
   nowUs = 0;
   /** Of codecs that the core does not know. */
-  decode: ExternalDecoder = () => new Int16Array();
+  outside: OutsideDecoder = { decode: () => 0, makeUp: () => 0 };
 
   /** A stream and a player of the same number. @returns the number. */
   listen({ codecs = CODECS, minDelayMs = 20, maxDelayMs = 200, group = 0 }: Listening = {}): number {
@@ -80,7 +80,7 @@ export class PlayerRig {
     const { wasm, players } = this.lane.core;
     for (; this.nowUs < untilUs; this.nowUs += TICK_US) {
       for (const [player, queue] of this.#queues.entries()) this.#deliver(player, queue);
-      players.play(wasm, BigInt(this.nowUs), this.decode);
+      players.play(wasm, BigInt(this.nowUs), this.outside);
       onTick?.(this.nowUs);
     }
   }
