@@ -7,6 +7,7 @@ import { playerAt } from './jitter/player';
 import { appendRecord, flushBlocks } from './journal/blocks';
 import { buildCrcTable, crc32c as crc32cOf } from './journal/crc32c';
 import { KIND_NOTE, NO_STREAM } from './layout';
+import { setReceiver } from './replicate/receivers';
 import { beginReplication, replicateSome, sinkAt } from './replicate/replicate';
 import { writeSenderReport } from './replicate/report';
 import { linkSink, unlinkSink } from './replicate/sinks';
@@ -73,6 +74,11 @@ export function openSink(sink: u32): void {
 
 export function closeSink(sink: u32): void {
   unlinkSink(sink);
+}
+
+/** Where the reports of the sink's receiver come from, from now on: 16 bytes of address, RTCP port (0: not known). */
+export function setSinkReceiver(sink: u32, address: usize, rtcpPort: u32): void {
+  setReceiver(sink, address, rtcpPort);
 }
 
 /** See replicate/report.ts; 0: the sink has sent nothing yet. */

@@ -4,6 +4,10 @@ import {
   SINK_CLOCK_RATE_AT,
   SINK_OCTETS_AT,
   SINK_PACKETS_AT,
+  SINK_SENT_REPORT_AT,
+  SINK_SENT_REPORT_BEFORE_AT,
+  SINK_SENT_REPORT_BEFORE_US_AT,
+  SINK_SENT_REPORT_US_AT,
   SINK_SSRC_AT,
   SINK_TIMESTAMP_AT,
 } from '../layout';
@@ -29,5 +33,14 @@ export function writeSenderReport(sink: usize, to: usize, nowUs: u64, wallMs: f6
   store<u32>(to, bswap<u32>(load<u32>(sink, SINK_TIMESTAMP_AT) + elapsed), 16);
   store<u32>(to, bswap<u32>(load<u32>(sink, SINK_PACKETS_AT)), 20);
   store<u32>(to, bswap<u32>(load<u64>(sink, SINK_OCTETS_AT) as u32), 24);
+  keepSent(sink, to, nowUs);
   return SENDER_REPORT_BYTES + writeCname(to + SENDER_REPORT_BYTES, ssrc, cname, cnameBytes);
+}
+
+/** What the receiver will call the report by, and when it left: for the round trip. */
+function keepSent(sink: usize, report: usize, nowUs: u64): void {
+  store<u32>(sink, load<u32>(sink, SINK_SENT_REPORT_AT), SINK_SENT_REPORT_BEFORE_AT);
+  store<u64>(sink, load<u64>(sink, SINK_SENT_REPORT_US_AT), SINK_SENT_REPORT_BEFORE_US_AT);
+  store<u32>(sink, bswap<u32>(load<u32>(report, 10)), SINK_SENT_REPORT_AT);
+  store<u64>(sink, nowUs, SINK_SENT_REPORT_US_AT);
 }

@@ -24,8 +24,9 @@ import {
 import { count, journal } from './stream';
 
 export const SENDER_REPORT: u32 = 200;
-const RECEIVER_REPORT: u32 = 201;
+export const RECEIVER_REPORT: u32 = 201;
 const SOURCE_DESCRIPTION: u8 = 202;
+export const GOODBYE: u32 = 203;
 const CNAME: u8 = 1;
 export const SENDER_REPORT_BYTES: u32 = 28;
 /** A report counts loss in 24 bits, signed (section 6.4.1). */
@@ -40,7 +41,8 @@ export function receiveRtcp(stream: usize, at: usize, bytes: u32, arrivalUs: u64
   return journal(stream, KIND_RTCP, 0, arrivalUs, at, bytes) ? STATUS_RTCP : STATUS_DROPPED;
 }
 
-function packetBytes(at: usize): u32 {
+/** Of the packet of a compound one that lies there. */
+export function packetBytes(at: usize): u32 {
   return ((bswap<u16>(load<u16>(at, 2)) as u32) + 1) << 2;
 }
 
@@ -54,7 +56,7 @@ function keepReport(stream: usize, at: usize, arrivalUs: u64): void {
 }
 
 /** A.2: begins with a report, version 2 throughout, and the lengths add up to the datagram. */
-function isCompound(at: usize, bytes: u32): bool {
+export function isCompound(at: usize, bytes: u32): bool {
   if (bytes < 8 || (bytes & 3) != 0) return false;
   const type = load<u8>(at, 1) as u32;
   if (type != SENDER_REPORT && type != RECEIVER_REPORT) return false;

@@ -13,6 +13,7 @@ export interface CoreExports extends SrtpExports, PlayerExports {
   replicate(packets: number, isFirst: number): number;
   openSink(sink: number): void;
   closeSink(sink: number): void;
+  setSinkReceiver(sink: number, address: number, rtcpPort: number): void;
   received(first: number, count: number, socket: number, nowUs: number, aheadUs: number): void;
   countKernelDrops(socket: number, total: number): void;
   declareStreamDrops(stream: number, nowUs: bigint): number;
@@ -72,6 +73,11 @@ export class MediaCore {
     let bytes = this.wasm.receiverReport(stream, at + to, nowUs, at, cname.length);
     if (this.srtp.isOpen(stream)) bytes = this.srtp.protectRtcp(stream, at + to, bytes);
     return bytes === 0 ? null : this.memory.scratch(to, bytes);
+  }
+
+  /** Where the reports of a sink's receiver come from: `address` as 16 bytes; the port 0 when that is not known. */
+  setSinkReceiver(sink: number, address: Uint8Array, rtcpPort: number): void {
+    this.wasm.setSinkReceiver(sink, this.memory.writeScratch(address), rtcpPort);
   }
 
   /**

@@ -18,6 +18,7 @@ export {
   type StreamMedia,
   type StreamOptions,
 } from './session.ts';
+export type { SinkReport } from './sink-memory.ts';
 export { Sink, type SinkOptions, type SinkStats } from './sinks.ts';
 export type { SocketDriver } from './sockets.ts';
 export {

@@ -7,10 +7,15 @@ import type { SinkCounts } from './sink-memory.ts';
 import { checkSrtpKeys, type SrtpKeys } from './srtp-suites.ts';
 
 export interface SinkOptions {
-  /** Where its packets and its sender reports go; no reports without `rtcpPort`. */
+  /**
+   * Where its packets and its sender reports go; no sender reports without `rtcpPort`. What the receiver reports is taken from there (symmetric
+   * RTCP, RFC 4961): from `rtcpPort`, or the port behind the RTP port.
+   */
   remote: { address: string; rtpPort: number; rtcpPort?: number };
   /** Keys of the sink's own, which no other stream may have; null or left out: it goes in the clear. */
   srtp?: SrtpKeys | null;
+  /** Keys that its receiver reports under. Without them the reports on a sink with keys are not authentic, and do not count. */
+  receiveSrtp?: SrtpKeys | null;
   /** Payload types that have another number there. */
   payloadTypes?: { from: number; to: number }[];
   /** Number of the stream of the session from whose ports it leaves (symmetric RTP, RFC 4961); the lane's sending ports when left out. */
@@ -93,14 +98,15 @@ export class Sink {
 }
 
 function sinkSetup(place: SinkPlace, options: SinkOptions): SinkSetup {
-  const { remote, srtp = null, payloadTypes = [], paused = false } = options;
+  const { remote, srtp = null, receiveSrtp = null, payloadTypes = [], paused = false } = options;
   addressBytes(remote.address); // a wrong one is the caller's mistake: say so at once
-  if (srtp) checkSrtpKeys(srtp);
+  for (const keys of [srtp, receiveSrtp]) if (keys) checkSrtpKeys(keys);
+  if (receiveSrtp && !srtp) throw new RangeError('keys to receive reports with, but none to send with');
   for (const type of payloadTypes.flatMap(({ from, to }) => [from, to])) {
     if (!Number.isInteger(type) || type < 0 || type > 127) throw new RangeError(`payload type ${type}: 0 to 127`);
   }
   const { stream, clockRate, via } = place;
-  return { stream, clockRate, via, remote, srtp, payloadTypes, paused, ...randomStart() };
+  return { stream, clockRate, via, remote, srtp, receiveSrtp, payloadTypes, paused, ...randomStart() };
 }
 
 /** SSRC, sequence number and timestamp to begin with (RFC 3550 section 5.1). The first number is below 2^15, so that no receiver misses a wrap. */

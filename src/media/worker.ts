@@ -7,6 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import type { MessagePort } from 'node:worker_threads';
 import { JournalWriter } from '../journal/writer.ts';
+import { addressBytes } from './address.ts';
 import { MediaCore, mediaModule } from './core.ts';
 import {
   fromWire,
@@ -242,10 +243,12 @@ class LaneWorker {
 
   #openSink(slot: number, setup: SinkSetup): void {
     const { sinks, srtp, wasm } = this.#core;
-    if (setup.srtp) srtp.openSink(slot, setup.srtp);
-    sinks.write(slot, { ...setup, isSrtp: setup.srtp !== null });
-    this.#sockets.openSink(slot, setup.via, setup.remote.address, setup.remote.rtpPort);
+    if (setup.srtp) srtp.openSink(slot, setup.srtp, setup.receiveSrtp);
+    sinks.write(slot, { ...setup, isSrtp: setup.srtp !== null, hasReportKeys: setup.receiveSrtp !== null });
+    const { address, rtpPort, rtcpPort } = setup.remote;
+    this.#sockets.openSink(slot, setup.via, address, rtpPort);
     wasm.openSink(slot);
+    this.#core.setSinkReceiver(slot, addressBytes(address), rtcpPort ?? rtpPort + 1);
     this.#sinks.set(slot, setup);
     this.#sockets.awaitPackets(setup.stream, 1);
   }

@@ -67,6 +67,7 @@ const LANE: Region[] = [
   { name: 'SENDS', at: layout.SENDS_AT, bytes: layout.MAX_SENDS * layout.SEND_BYTES },
   { name: 'OUT', at: layout.OUT_AT, bytes: layout.OUT_BYTES },
   { name: 'SINKS', at: layout.SINKS_AT, bytes: layout.MAX_SINKS * layout.SINK_BYTES },
+  { name: 'RECEIVERS', at: layout.RECEIVERS_AT, bytes: 4 << layout.RECEIVER_CHAINS_LOG2 },
   { name: 'SOCKETS', at: layout.SOCKETS_AT, bytes: layout.MAX_SOCKETS * layout.SOCKET_BYTES },
 ];
 
@@ -125,6 +126,7 @@ const STRUCTS: [prefix: string, bytes: number, wide: RegExp, skip?: RegExp][] = 
   ['PACKET_', layout.PLAYER_SLOT_BYTES, /_I64_AT$/],
   ['FRAME_', layout.FRAME_BYTES, /^$/],
   ['MIXER_', layout.MIXER_BYTES, /^$/],
+  ['SINK_', layout.SINK_BYTES, /(_US|OCTETS|SINK_RECEIVER)_AT$/],
   ['WORK_', layout.WORK_BYTES, /(TAG|MAC)_AT$/, /^WORK_(TEXT|END)_AT$/],
   [
     'LANE_',

@@ -1,0 +1,67 @@
+/** RTCP of sinks over real sockets: what receivers report, and what they are told. */
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { test } from 'node:test';
+import { buildRtcp, parseRtcp, type SenderReport } from '../../src/media/rtcp.ts';
+import { Secret, type SrtpKeys } from '../../src/media/srtp.ts';
+import { LOOPBACK, PCMU, Sender, TestEngine, until } from './loopback.ts';
+import { rtp } from './rig.ts';
+import { deriveSession, protectRtcp, unprotectRtcp } from './srtp/oracle.ts';
+
+const STREAM = { label: '1', channel: 0, payloadTypes: PCMU, remote: null, rtcpMux: false };
+const packetOf = (seq: number) => rtp({ seq, timestamp: seq * 160, payload: Buffer.alloc(160, seq) });
+
+function newKeys() {
+  const suite = 'AES_CM_128_HMAC_SHA1_80';
+  const keyAndSalt = randomBytes(30);
+  const keys: SrtpKeys = { suite, keys: [{ keyAndSalt: new Secret(keyAndSalt), mki: null }] };
+  return { keys, session: deriveSession({ suite, keyAndSalt }) };
+}
+
+function reportOf(ssrc: number, lastSr: number, delaySinceLastSr: number): Buffer {
+  const block = {
+    ssrc,
+    fractionLost: 128,
+    cumulativeLost: 7,
+    highestSeq: 70_000,
+    jitter: 16,
+    lastSr,
+    delaySinceLastSr,
+  };
+  return Buffer.from(buildRtcp([{ type: 'rr', ssrc: 99, blocks: [block] }]));
+}
+
+for (const isSrtp of [false, true]) {
+  test(`a receiver's reports, ${isSrtp ? 'SRTCP under its own keys' : 'in the clear'}, name the sender report that it has had`, async () => {
+    const tested = await TestEngine.start();
+    const [sender, receiver] = [await Sender.open(), await Sender.open()];
+    const [ours, theirs] = [newKeys(), newKeys()];
+    const session = await tested.engine.openSession();
+    const media = await session.addStream({ ...STREAM, remote: sender.remote });
+    const keys = isSrtp ? { srtp: ours.keys, receiveSrtp: theirs.keys } : {};
+    const sink = await session.addSink(media.index, { remote: receiver.remote, ...keys });
+    assert.equal(sink.stats().receiverReport, null);
+    sender.send(packetOf(1), media);
+    const senderReports = () => receiver.reports.filter((packet) => packet[1] === 200);
+    await until(() => senderReports().length > 0, 'a sender report', 8_000);
+    const told = senderReports()[0]!;
+    const clear = isSrtp ? unprotectRtcp(ours.session.rtcp, told).packet : told;
+    const lastSr = Number(((parseRtcp(clear)![0] as SenderReport).ntp >> 16n) & 0xffff_ffffn);
+    const report = reportOf(sink.ssrc, lastSr, 0);
+    const sent = isSrtp ? protectRtcp(theirs.session.rtcp, 1, report, true) : report;
+    receiver.rtcp.send(sent, sink.local.rtcpPort, LOOPBACK);
+    await until(() => sink.stats().receiverReport !== null, 'the report');
+    const { atMs, roundTripMs, ...numbers } = sink.stats().receiverReport!;
+    assert.deepEqual(numbers, { fractionLost: 0.5, cumulativeLost: 7, highestSeq: 70_000, jitterMs: 2 });
+    assert.ok(roundTripMs !== null && roundTripMs >= 0 && roundTripMs < 10_000, `${roundTripMs} ms`);
+    assert.ok(Math.abs(Number(process.hrtime.bigint()) / 1e6 - atMs) < 10_000);
+    receiver.rtp.send(sent, sink.local.rtcpPort, LOOPBACK); // from another port: whose it is cannot be known
+    const stranger = () => tested.engine.stats().lanes[0]!.packets.unauthorised;
+    await until(() => stranger() === 1, 'a report of a stranger');
+    const last = await sink.remove();
+    assert.deepEqual([last.receiverReport?.highestSeq, last.bye, last.unauthenticatedReports], [70_000, false, 0]);
+    await session.close();
+    for (const one of [sender, receiver]) one.close();
+    await tested.close();
+  });
+}
