@@ -296,7 +296,7 @@ export const RECORDING_NEXT_DIRTY_AT = 36;
 export const RECORDING_UNRECORDED_AT = 40;
 
 export const STREAMS_AT = RECORDINGS_AT + MAX_RECORDINGS * RECORDING_BYTES;
-export const STREAM_BYTES = 480;
+export const STREAM_BYTES = 752;
 export const STREAM_FLAGS_AT = 0;
 export const STREAM_RECORDING_AT = 4;
 export const STREAM_INDEX_AT = 8;
@@ -349,6 +349,12 @@ export const STREAM_WINDOW_BYTES = WINDOW_PACKETS / 8;
 /** The epoch before: state and window. Its source may go on for a while, or alternate with the present one. */
 export const STREAM_OTHER_STATE_AT = STREAM_WINDOW_AT + STREAM_WINDOW_BYTES;
 export const STREAM_OTHER_WINDOW_AT = STREAM_OTHER_STATE_AT + STREAM_EPOCH_STATE_BYTES;
+/** The newest sender report: NTP time (32 bits of seconds, 32 of their fraction; 0: none), the RTP timestamp of that time, and the epoch of both. */
+export const STREAM_REPORT_NTP_AT = 480;
+export const STREAM_REPORT_TIMESTAMP_AT = 488;
+export const STREAM_REPORT_EPOCH_AT = 492;
+/** The CNAME that came with it: a byte of length, then the text. */
+export const STREAM_CNAME_AT = 496;
 /** Where two epochs are exchanged. */
 export const EXCHANGE_AT = 9472;
 export const EXCHANGE_BYTES = WINDOW_PACKETS / 8;

@@ -116,7 +116,7 @@ const STRUCTS: [prefix: string, bytes: number, wide: RegExp, skip?: RegExp][] = 
   ['BLOCK_', layout.BLOCK_HEADER_BYTES, /(SEQ|_US)_AT$/],
   ['RECORD_', layout.RECORD_HEADER_BYTES, /_US_AT$/],
   ['RECORDING_', layout.RECORDING_BYTES, /_ID_AT$/],
-  ['STREAM_', layout.STREAM_BYTES, /_US_AT$/, /^STREAM_EPOCH_STATE_AT$/],
+  ['STREAM_', layout.STREAM_BYTES, /(_US|_NTP)_AT$/, /^STREAM_EPOCH_STATE_AT$/],
   ['DESCRIPTOR_', layout.DESCRIPTOR_BYTES, /(_US|_SOURCE)_AT$/],
   ['ENTRY_', layout.ENTRY_BYTES, /_US_AT$/],
   ['SOURCE_', layout.SOURCE_BYTES, /(SOURCE_INDEX|WINDOW)_AT$/],
@@ -154,7 +154,8 @@ test('the state of an epoch is what lies between its bounds, and both epochs fit
   assert.equal(layout.STREAM_EPOCH_STATE_AT, layout.STREAM_SSRC_AT);
   assert.equal(end, layout.STREAM_OWN_SSRC_AT);
   assert.ok(layout.STREAM_LAST_PACKET_US_AT + 8 <= end);
-  assert.ok(layout.STREAM_OTHER_WINDOW_AT + layout.STREAM_WINDOW_BYTES <= layout.STREAM_BYTES);
+  assert.ok(layout.STREAM_OTHER_WINDOW_AT + layout.STREAM_WINDOW_BYTES <= layout.STREAM_REPORT_NTP_AT);
+  assert.ok(layout.STREAM_CNAME_AT + 256 <= layout.STREAM_BYTES, 'a length of one byte, and the longest text');
   assert.ok(Math.max(layout.STREAM_EPOCH_STATE_BYTES, layout.STREAM_WINDOW_BYTES) <= layout.EXCHANGE_BYTES);
 });
 
