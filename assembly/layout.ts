@@ -521,7 +521,7 @@ export const SINK_REPORT_JITTER_AT = 304;
 /** In microseconds, + 1; 0: not known. */
 export const SINK_ROUND_TRIP_AT = 308;
 export const SINK_REPORT_US_AT = 312;
-/** The last two sender reports: middle 32 bits of the NTP time, and when they left. */
+/** The last two reports to the receiver: middle 32 bits of the NTP time, and when they left. */
 export const SINK_SENT_REPORT_AT = 320;
 export const SINK_SENT_REPORT_BEFORE_AT = 324;
 export const SINK_SENT_REPORT_US_AT = 328;

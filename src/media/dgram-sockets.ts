@@ -90,10 +90,11 @@ export class DgramSockets implements LaneSockets {
   /** All come with the event loop. */
   awaitPackets(): void {}
 
-  sendRtcp(stream: number, packet: Uint8Array, address: string, port: number): void {
+  sendFrom(stream: number, channel: number, packet: Uint8Array, address: string, port: number): void {
     const sockets = this.#streams.get(stream);
+    const socket = channel === CHANNEL_RTCP ? (sockets?.rtcp ?? sockets?.rtp) : sockets?.rtp;
     // A copy: lane memory is written again before the packet leaves.
-    (sockets?.rtcp ?? sockets?.rtp)?.send(Buffer.from(packet), port, address, () => {});
+    socket?.send(Buffer.from(packet), port, address, () => {});
   }
 
   openSink(sink: number, via: number, address: string, port: number): void {

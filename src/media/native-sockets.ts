@@ -150,8 +150,8 @@ export class NativeSockets implements LaneSockets {
     if (fd !== null) this.#watch(fd, socket);
   }
 
-  sendRtcp(stream: number, packet: Uint8Array, address: string, port: number): void {
-    const fd = this.#io.socketFd(stream * 2 + CHANNEL_RTCP) ?? this.#io.socketFd(stream * 2 + CHANNEL_RTP);
+  sendFrom(stream: number, channel: number, packet: Uint8Array, address: string, port: number): void {
+    const fd = this.#io.socketFd(stream * 2 + channel) ?? this.#io.socketFd(stream * 2 + CHANNEL_RTP);
     if (fd === null) return;
     const message = this.#io.scratchMessage(packet, addressBytes(address), port, isIPv6(address));
     this.#libc.sendmmsg(fd, message, 1, MSG_DONTWAIT);

@@ -8,7 +8,7 @@ import { checkSrtpKeys, type SrtpKeys } from './srtp-suites.ts';
 
 export interface SinkOptions {
   /**
-   * Where its packets and its sender reports go; no sender reports without `rtcpPort`. What the receiver reports is taken from there (symmetric
+   * Where its packets and its reports go; no reports without `rtcpPort`, and rtcp-mux when both ports are one (RFC 5761). What the receiver reports is taken from there (symmetric
    * RTCP, RFC 4961): from `rtcpPort`, or the port behind the RTP port.
    */
   remote: { address: string; rtpPort: number; rtcpPort?: number };
@@ -60,7 +60,13 @@ export class Sink {
     onRemoved: (sink: Sink) => void,
   ): Promise<Sink> {
     const slot = await lane.openSink(sinkSetup(place, options));
-    return new Sink(lane, slot, place.local, onRemoved);
+    const { address, rtpPort, rtcpPort } = place.local;
+    const local = {
+      address,
+      rtpPort,
+      rtcpPort: options.remote.rtcpPort === options.remote.rtpPort ? rtpPort : rtcpPort,
+    };
+    return new Sink(lane, slot, local, onRemoved);
   }
 
   /** Another one after the lane was started again. @throws RangeError when the sink was removed. */

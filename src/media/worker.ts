@@ -19,9 +19,10 @@ import {
   type StreamSetup,
   sinkFromWire,
 } from './lane-protocol.ts';
-import { MAX_STREAMS } from './memory.ts';
+import { CHANNEL_RTCP, MAX_STREAMS } from './memory.ts';
 import { Schedule } from './schedule.ts';
 import { MAX_SINKS } from './sink-memory.ts';
+import { SinkReports } from './sink-reports.ts';
 import { type LaneSockets, openSockets } from './sockets.ts';
 import type { SrtpKeys } from './srtp-suites.ts';
 
@@ -99,6 +100,7 @@ class LaneWorker {
   readonly #core: MediaCore;
   readonly #writer: JournalWriter;
   readonly #sockets: LaneSockets;
+  readonly #sinkReports: SinkReports;
   readonly #life: number;
   readonly #streams = new Map<number, StreamSetup>();
   readonly #sinks = new Map<number, SinkSetup>();
@@ -130,6 +132,7 @@ class LaneWorker {
       task.sockets,
       task.before,
     );
+    this.#sinkReports = new SinkReports(this.#core, this.#sockets, CNAME);
     const nowMs = performance.now();
     this.#schedule.add(
       FLUSH_MS,
@@ -254,8 +257,11 @@ class LaneWorker {
   }
 
   #closeSink(slot: number): void {
-    const sink = this.#sinks.get(slot);
-    if (sink) this.#sockets.awaitPackets(sink.stream, -1);
+    const setup = this.#sinks.get(slot);
+    if (setup) {
+      this.#sinkReports.sayBye(slot, setup, nowUs());
+      this.#sockets.awaitPackets(setup.stream, -1);
+    }
     this.#core.wasm.closeSink(slot);
     this.#sockets.closeSink(slot);
     this.#core.srtp.closeSink(slot);
@@ -362,19 +368,13 @@ class LaneWorker {
       const reportTo = this.#streams.get(slot)?.reportTo;
       if (!reportTo) continue;
       const report = this.#core.receiverReport(slot, now, CNAME);
-      if (report) this.#sockets.sendRtcp(slot, report, reportTo.address, reportTo.port);
+      if (report) this.#sockets.sendFrom(slot, CHANNEL_RTCP, report, reportTo.address, reportTo.port);
     }
-    this.#sendSenderReports(now);
-    this.#reportTurn = (this.#reportTurn + 1) % REPORT_TURNS;
-  }
-
-  #sendSenderReports(now: bigint): void {
     for (let slot = this.#reportTurn; slot < MAX_SINKS && this.#sinks.size > 0; slot += REPORT_TURNS) {
       const sink = this.#sinks.get(slot);
-      if (sink?.remote.rtcpPort === undefined) continue;
-      const report = this.#core.senderReport(slot, now, Date.now(), CNAME);
-      if (report) this.#sockets.sendRtcp(sink.via, report, sink.remote.address, sink.remote.rtcpPort);
+      if (sink) this.#sinkReports.send(slot, sink, now);
     }
+    this.#reportTurn = (this.#reportTurn + 1) % REPORT_TURNS;
   }
 
   /** A trap leaves half-changed memory behind: the lane ends, and is started again over a fresh one. */

@@ -63,7 +63,7 @@ class Clocked {
   }
 
   told(atMs: number): { report: SenderReport; cname: string } {
-    const packet = Buffer.from(this.rig.core.senderReport(0, BigInt(atMs * 1000), 1.7e12 + atMs, CNAME)!);
+    const packet = Buffer.from(this.rig.core.sinkReport(0, BigInt(atMs * 1000), 1.7e12 + atMs, CNAME)!);
     const [report, description] = parseRtcp(packet) as [SenderReport, SourceDescription];
     return { report, cname: description.chunks[0]!.items[0]!.text };
   }

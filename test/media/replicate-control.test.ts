@@ -65,3 +65,52 @@ for (const isSrtp of [false, true]) {
     await tested.close();
   });
 }
+
+for (const isMuxed of [false, true]) {
+  test(`RFC 3550 6.6: a sink that is removed says BYE${isMuxed ? ', to the RTP port with rtcp-mux' : ''}; its source's BYE goes no further`, async () => {
+    const tested = await TestEngine.start();
+    const [sender, receiver] = [await Sender.open(), await Sender.open()];
+    const ours = newKeys();
+    const session = await tested.engine.openSession();
+    const media = await session.addStream({ ...STREAM, remote: sender.remote });
+    const { address, rtpPort, rtcpPort } = receiver.remote;
+    const remote = { address, rtpPort, rtcpPort: isMuxed ? rtpPort : rtcpPort };
+    const sink = await session.addSink(media.index, { remote, srtp: ours.keys });
+    const from = new Set<number>();
+    for (const socket of [receiver.rtp, receiver.rtcp]) {
+      socket.on('message', (packet, { port }) => packet[1]! >= 200 && packet[1]! < 204 && from.add(port));
+    }
+    sender.send(packetOf(1), media);
+    sender.sendRtcp(
+      buildRtcp([
+        { type: 'rr', ssrc: 7, blocks: [] },
+        { type: 'bye', ssrcs: [7], reason: null },
+      ]),
+      media,
+    );
+    await until(() => tested.engine.stats().lanes[0]!.packets.rtcp === 1, "the source's BYE");
+    sender.send(packetOf(2), media);
+    await until(() => sink.stats().packets === 2, 'media behind it');
+    const { ssrc } = sink;
+    await sink.remove();
+    await until(() => receiver.reports.some((packet) => packet[1] === 200), 'the last report');
+    const told = receiver.reports.filter((packet) => packet[1]! >= 200 && packet[1]! < 204);
+    const last = parseRtcp(unprotectRtcp(ours.session.rtcp, told.at(-1)!).packet)!;
+    assert.deepEqual(
+      last.map(({ type }) => type),
+      ['sr', 'sdes', 'bye'],
+    );
+    assert.deepEqual(last[2], { type: 'bye', ssrcs: [ssrc], reason: null });
+    assert.equal((last[0] as SenderReport).packets, 2);
+    const byes = told.filter((packet) => {
+      const clear = parseRtcp(packet) ?? parseRtcp(unprotectRtcp(ours.session.rtcp, packet).packet);
+      return clear?.some(({ type }) => type === 'bye');
+    });
+    assert.equal(byes.length, 1);
+    assert.deepEqual([...from], [sink.local.rtcpPort]);
+    assert.equal(sink.local.rtcpPort - sink.local.rtpPort, isMuxed ? 0 : 1);
+    await session.close();
+    for (const one of [sender, receiver]) one.close();
+    await tested.close();
+  });
+}

@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { addressBytes } from '../../src/media/address.ts';
-import { buildRtcp, type ReportBlock, type RtcpPacket } from '../../src/media/rtcp.ts';
+import { buildRtcp, parseRtcp, type ReportBlock, type RtcpPacket } from '../../src/media/rtcp.ts';
 import { Secret, SRTP_SUITES, type SrtpKeys, type SrtpSuite } from '../../src/media/srtp.ts';
 import { Rig, randomNumbers, rtp, type Sender, SOURCE, STATUS } from './rig.ts';
 import { deriveSession, protectRtcp } from './srtp/oracle.ts';
@@ -131,7 +131,7 @@ test('the round trip is what is left of the time since the sender report that th
   rig.rtp(rtp(), 0);
   rig.core.wasm.replicate(1, 1);
   const sent = [10, 15, 20].map((seconds) => {
-    const report = rig.core.senderReport(3, BigInt(seconds * 1e6), 1.7e12 + seconds * 1000, CNAME)!;
+    const report = rig.core.sinkReport(3, BigInt(seconds * 1e6), 1.7e12 + seconds * 1000, CNAME)!;
     return Buffer.from(report).readUInt32BE(10);
   });
   const roundTrip = (lastSr: number, delaySinceLastSr: number, atUs: number) => {
@@ -248,4 +248,20 @@ test('sinks that come, go and share receivers at random: a report reaches those 
     }),
     { numRuns: 200 },
   );
+});
+
+test('RFC 3550 6.3.7, 6.6: a sink that has told something ends with BYE', () => {
+  const rig = new ReportRig();
+  rig.sink(3);
+  const told = (atUs: bigint, isLast: boolean) => {
+    const packet = rig.core.sinkReport(3, atUs, 1.7e12, CNAME, isLast);
+    return packet && parseRtcp(Buffer.from(packet))!.map(({ type }) => type);
+  };
+  assert.equal(told(1n, true), null, 'nobody has heard of it');
+  assert.deepEqual(told(2n, false), ['rr', 'sdes'], 'a receiver, of nothing');
+  assert.deepEqual(told(3n, true), ['rr', 'sdes', 'bye']);
+  rig.sink(4);
+  rig.rtp(rtp(), 4);
+  assert.equal(rig.core.wasm.replicate(1, 1), 2);
+  assert.deepEqual(told(5n, true), ['sr', 'sdes', 'bye']);
 });
