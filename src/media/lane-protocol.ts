@@ -40,6 +40,7 @@ export interface SinkSetup extends Omit<SinkState, 'isSrtp' | 'hasReportKeys'> {
   srtp: SrtpKeys | null;
   /** What its receiver reports under; null: not known. */
   receiveSrtp: SrtpKeys | null;
+  keepAliveMs: number;
 }
 
 /** All of them can be sent again to a lane that was started again. */

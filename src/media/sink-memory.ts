@@ -123,6 +123,11 @@ export class SinkMemory {
     };
   }
 
+  /** When the newest packet that it has sent had come, monotonic; 0: it has sent none. */
+  lastSentUs(sink: number): number {
+    return Number(this.#view.getBigUint64(sinkAt(sink) + layout.SINK_ARRIVAL_US_AT, true));
+  }
+
   countSendError(sink: number): void {
     const at = sinkAt(sink) + layout.SINK_SEND_ERRORS_AT;
     this.#set(at, this.#view.getUint32(at, true) + 1);

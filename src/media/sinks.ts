@@ -4,7 +4,11 @@ import { addressBytes } from './address.ts';
 import type { Lane } from './lane.ts';
 import type { SinkSetup } from './lane-protocol.ts';
 import type { SinkCounts } from './sink-memory.ts';
+import { REPORT_MS } from './sink-reports.ts';
 import { checkSrtpKeys, type SrtpKeys } from './srtp-suites.ts';
+
+/** Tr of RFC 6263 section 7. */
+const KEEP_ALIVE_MS = 15_000;
 
 export interface SinkOptions {
   /**
@@ -20,6 +24,8 @@ export interface SinkOptions {
   payloadTypes?: { from: number; to: number }[];
   /** Number of the stream of the session from whose ports it leaves (symmetric RTP, RFC 4961); the lane's sending ports when left out. */
   via?: number;
+  /** Longest silence at its RTP port, which an empty datagram ends (RFC 6263 sections 4.1 and 7): 15,000, and not less than 5,000. */
+  keepAliveMs?: number;
   /** Begins paused. */
   paused?: boolean;
 }
@@ -105,6 +111,8 @@ export class Sink {
 
 function sinkSetup(place: SinkPlace, options: SinkOptions): SinkSetup {
   const { remote, srtp = null, receiveSrtp = null, payloadTypes = [], paused = false } = options;
+  const { keepAliveMs = KEEP_ALIVE_MS } = options;
+  if (!(keepAliveMs >= REPORT_MS)) throw new RangeError(`a keep-alive every ${keepAliveMs} ms: ${REPORT_MS} or more`);
   addressBytes(remote.address); // a wrong one is the caller's mistake: say so at once
   for (const keys of [srtp, receiveSrtp]) if (keys) checkSrtpKeys(keys);
   if (receiveSrtp && !srtp) throw new RangeError('keys to receive reports with, but none to send with');
@@ -112,7 +120,7 @@ function sinkSetup(place: SinkPlace, options: SinkOptions): SinkSetup {
     if (!Number.isInteger(type) || type < 0 || type > 127) throw new RangeError(`payload type ${type}: 0 to 127`);
   }
   const { stream, clockRate, via } = place;
-  return { stream, clockRate, via, remote, srtp, receiveSrtp, payloadTypes, paused, ...randomStart() };
+  return { stream, clockRate, via, remote, srtp, receiveSrtp, payloadTypes, paused, keepAliveMs, ...randomStart() };
 }
 
 /** SSRC, sequence number and timestamp to begin with (RFC 3550 section 5.1). The first number is below 2^15, so that no receiver misses a wrap. */

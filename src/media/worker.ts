@@ -22,14 +22,13 @@ import {
 import { CHANNEL_RTCP, MAX_STREAMS } from './memory.ts';
 import { Schedule } from './schedule.ts';
 import { MAX_SINKS } from './sink-memory.ts';
-import { SinkReports } from './sink-reports.ts';
+import { REPORT_MS, SinkReports } from './sink-reports.ts';
 import { type LaneSockets, openSockets } from './sockets.ts';
 import type { SrtpKeys } from './srtp-suites.ts';
 
 /** What a kill -9 may cost stands here, beside what the sockets hold. */
 const FLUSH_MS = 20;
-/** Interval of receiver reports (RFC 3550 section 6.2); streams take turns, so that they do not all leave at once. */
-const REPORT_MS = 5_000;
+/** In an interval of reports (RFC 3550 section 6.2) streams take turns, so that they do not all leave at once. */
 const REPORT_TURNS = 50;
 /** While the journal's I/O is under way, its completions are not to wait longer. */
 const JOURNAL_TURN_MS = 1;
@@ -254,6 +253,7 @@ class LaneWorker {
     this.#core.setSinkReceiver(slot, addressBytes(address), rtcpPort ?? rtpPort + 1);
     this.#sinks.set(slot, setup);
     this.#sockets.awaitPackets(setup.stream, 1);
+    this.#sinkReports.open(slot, nowUs());
   }
 
   #closeSink(slot: number): void {

@@ -114,3 +114,26 @@ for (const isMuxed of [false, true]) {
     await tested.close();
   });
 }
+
+test('RFC 6263: the RTP port of a paused sink gets empty datagrams, and its numbers go on as if there had been none', async () => {
+  const tested = await TestEngine.start();
+  const [sender, receiver] = [await Sender.open(), await Sender.open()];
+  const session = await tested.engine.openSession();
+  const media = await session.addStream({ ...STREAM, remote: sender.remote });
+  const { address, rtpPort } = receiver.remote;
+  await assert.rejects(session.addSink(media.index, { remote: { address, rtpPort }, keepAliveMs: 4_999 }), RangeError);
+  const sink = await session.addSink(media.index, { remote: { address, rtpPort }, keepAliveMs: 5_000 });
+  sender.send(packetOf(1), media);
+  await until(() => receiver.reports.length > 0, 'media');
+  await sink.pause();
+  await until(() => receiver.reports.at(-1)?.length === 0, 'a keep-alive', 12_000);
+  await sink.resume();
+  sender.send(packetOf(2), media);
+  await until(() => (receiver.reports.at(-1)?.length ?? 0) > 0, 'media again');
+  const packets = receiver.reports.filter(({ length }) => length > 0);
+  assert.equal(packets[1]!.readUInt16BE(2) - packets[0]!.readUInt16BE(2), 1);
+  assert.equal(sink.stats().packets, 2);
+  await session.close();
+  for (const one of [sender, receiver]) one.close();
+  await tested.close();
+});
