@@ -88,6 +88,8 @@ export const LANE_TICK_P99_MS_AT = 160;
 /** Replication goes on with this packet of the batch, and this sink of its stream (number + 1; 0: the first). */
 export const LANE_REPLICATE_PACKET_AT = 168;
 export const LANE_REPLICATE_SINK_AT = 172;
+/** Counts up when a stream has learned where its packets come from, or hears another port. */
+export const LANE_SOURCE_CHANGES_AT = 176;
 
 // --- SRTP: the same addresses in a lane and in the memory of the library (see src/media/srtp.ts) ---
 
@@ -526,6 +528,8 @@ export const SINK_SENT_REPORT_AT = 320;
 export const SINK_SENT_REPORT_BEFORE_AT = 324;
 export const SINK_SENT_REPORT_US_AT = 328;
 export const SINK_SENT_REPORT_BEFORE_US_AT = 336;
+/** Packets that had nowhere to go. */
+export const SINK_UNDIRECTED_AT = 344;
 export const SINK_BYTES = 384;
 export const SINK_OPEN = 1;
 export const SINK_PAUSED = 2;
@@ -536,6 +540,8 @@ export const SINK_ANCHORING = 8;
 export const SINK_STARTED = 16;
 /** There are keys for the reports of its receiver. */
 export const SINK_SRTP_REPORTS = 32;
+/** Where it goes is not known yet. */
+export const SINK_WAITING = 64;
 /** Heads of the chains of sinks by receiver, by number + 1 (see assembly/replicate/receivers.ts). */
 export const RECEIVERS_AT = SINKS_AT + MAX_SINKS * SINK_BYTES;
 export const RECEIVER_CHAINS_LOG2 = 12;

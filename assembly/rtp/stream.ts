@@ -8,6 +8,7 @@ import {
   KIND_RTP,
   LANE_AT,
   LANE_DROPPED_AT,
+  LANE_SOURCE_CHANGES_AT,
   RECORDING_UNRECORDED_AT,
   SCRATCH_AT,
   SCRATCH_BYTES,
@@ -40,6 +41,7 @@ export function learnSource(stream: usize, source: usize, port: u32): void {
   store<u32>(stream, port, STREAM_REMOTE_RTP_PORT_AT);
   store<u32>(stream, port + 1, STREAM_REMOTE_RTCP_PORT_AT);
   store<u32>(stream, load<u32>(stream, STREAM_FLAGS_AT) & ~FLAG_LEARN, STREAM_FLAGS_AT);
+  count(LANE_AT, LANE_SOURCE_CHANGES_AT);
 }
 
 /**
@@ -57,6 +59,8 @@ export function isFromSource(stream: usize, source: usize, port: u32, isRtcp: bo
 
 /** Valid RTP has come from that port of the source. */
 export function hear(stream: usize, port: u32): void {
+  if (load<u32>(stream, STREAM_HEARD_PORT_AT) == port) return;
+  count(LANE_AT, LANE_SOURCE_CHANGES_AT);
   store<u32>(stream, port, STREAM_HEARD_PORT_AT);
 }
 

@@ -7,6 +7,7 @@ export {
   type Overload,
 } from './engine.ts';
 export { LaneFull } from './lane.ts';
+export type { Destination } from './lane-protocol.ts';
 export type { ListenedFrame, Listening, ListeningStats, ListenOptions } from './listening.ts';
 export { OfflineLane, OfflineRecording, type OfflineStreamOptions } from './offline-lane.ts';
 export type { FrameKind, PlayedFrame, PlayerLedger, PlayerStats } from './player-memory.ts';

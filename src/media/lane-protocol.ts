@@ -34,8 +34,16 @@ export interface MixerSetup {
   players: number[];
 }
 
+/** Where a sink goes; its reports nowhere without `rtcpPort`. */
+export interface Destination {
+  address: string;
+  rtpPort: number;
+  rtcpPort?: number;
+}
+
 export interface SinkSetup extends Omit<SinkState, 'isSrtp' | 'hasReportKeys'> {
-  remote: { address: string; rtpPort: number; rtcpPort?: number };
+  /** `learned`: where the packets of the stream `via` come from. */
+  remote: Destination | 'learned';
   /** Null: it goes in the clear. */
   srtp: SrtpKeys | null;
   /** What its receiver reports under; null: not known. */

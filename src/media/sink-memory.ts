@@ -48,6 +48,8 @@ export interface SinkCounts {
   unprotected: number;
   /** Packets that the network did not take. */
   sendErrors: number;
+  /** Packets that had nowhere to go, while it was not known where the party it follows sends from. */
+  undirected: number;
   /** The receiver's newest report; null: none has come. */
   receiverReport: SinkReport | null;
   /** The receiver has said BYE, and has reported nothing since. It is sent to all the same. */
@@ -85,11 +87,20 @@ export class SinkMemory {
     this.#set(at + layout.SINK_CLOCK_RATE_AT, state.clockRate);
   }
 
-  /** What comes after a pause begins anew. */
   setPaused(sink: number, paused: boolean): void {
+    this.#hold(sink, layout.SINK_PAUSED, paused);
+  }
+
+  /** Until it is known where it goes. */
+  setWaiting(sink: number, isWaiting: boolean): void {
+    this.#hold(sink, layout.SINK_WAITING, isWaiting);
+  }
+
+  /** What comes behind begins anew. */
+  #hold(sink: number, flag: number, isHeld: boolean): void {
     const at = sinkAt(sink) + layout.SINK_FLAGS_AT;
-    const flags = this.#view.getUint32(at, true) & ~layout.SINK_PAUSED;
-    this.#set(at, flags | (paused ? layout.SINK_PAUSED | layout.SINK_ANCHORING : 0));
+    const flags = this.#view.getUint32(at, true) & ~flag;
+    this.#set(at, flags | (isHeld ? flag | layout.SINK_ANCHORING : 0));
   }
 
   counts(sink: number): SinkCounts {
@@ -100,6 +111,7 @@ export class SinkMemory {
       late: read(layout.SINK_LATE_AT),
       unprotected: read(layout.SINK_UNPROTECTED_AT),
       sendErrors: read(layout.SINK_SEND_ERRORS_AT),
+      undirected: read(layout.SINK_UNDIRECTED_AT),
       receiverReport: this.#report(sinkAt(sink)),
       bye: read(layout.SINK_GONE_AT) !== 0,
       invalidReports: read(layout.SINK_INVALID_REPORTS_AT),

@@ -2,7 +2,7 @@
 import { randomInt } from 'node:crypto';
 import { addressBytes } from './address.ts';
 import type { Lane } from './lane.ts';
-import type { SinkSetup } from './lane-protocol.ts';
+import type { Destination, SinkSetup } from './lane-protocol.ts';
 import type { SinkCounts } from './sink-memory.ts';
 import { REPORT_MS } from './sink-reports.ts';
 import { checkSrtpKeys, type SrtpKeys } from './srtp-suites.ts';
@@ -14,8 +14,10 @@ export interface SinkOptions {
   /**
    * Where its packets and its reports go; no reports without `rtcpPort`, and rtcp-mux when both ports are one (RFC 5761). What the receiver reports is taken from there (symmetric
    * RTCP, RFC 4961): from `rtcpPort`, or the port behind the RTP port.
+   *
+   * `learned`: where the packets of the stream `via` come from, wherever that is by and by; nothing is sent while that is not known.
    */
-  remote: { address: string; rtpPort: number; rtcpPort?: number };
+  remote: Destination | 'learned';
   /** Keys of the sink's own, which no other stream may have; null or left out: it goes in the clear. */
   srtp?: SrtpKeys | null;
   /** Keys that its receiver reports under. Without them the reports on a sink with keys are not authentic, and do not count. */
@@ -66,13 +68,7 @@ export class Sink {
     onRemoved: (sink: Sink) => void,
   ): Promise<Sink> {
     const slot = await lane.openSink(sinkSetup(place, options));
-    const { address, rtpPort, rtcpPort } = place.local;
-    const local = {
-      address,
-      rtpPort,
-      rtcpPort: options.remote.rtcpPort === options.remote.rtpPort ? rtpPort : rtcpPort,
-    };
-    return new Sink(lane, slot, local, onRemoved);
+    return new Sink(lane, slot, localOf(place, options.remote), onRemoved);
   }
 
   /** Another one after the lane was started again. @throws RangeError when the sink was removed. */
@@ -109,11 +105,18 @@ export class Sink {
   }
 }
 
+/** With rtcp-mux reports leave from the port that media leaves from. */
+function localOf({ local }: SinkPlace, remote: SinkOptions['remote']): SinkPlace['local'] {
+  return remote !== 'learned' && remote.rtcpPort === remote.rtpPort ? { ...local, rtcpPort: local.rtpPort } : local;
+}
+
 function sinkSetup(place: SinkPlace, options: SinkOptions): SinkSetup {
   const { remote, srtp = null, receiveSrtp = null, payloadTypes = [], paused = false } = options;
   const { keepAliveMs = KEEP_ALIVE_MS } = options;
   if (!(keepAliveMs >= REPORT_MS)) throw new RangeError(`a keep-alive every ${keepAliveMs} ms: ${REPORT_MS} or more`);
-  addressBytes(remote.address); // a wrong one is the caller's mistake: say so at once
+  if (remote === 'learned') {
+    if (options.via === undefined) throw new RangeError('learned from which stream? `via` is missing');
+  } else addressBytes(remote.address); // a wrong one is the caller's mistake: say so at once
   for (const keys of [srtp, receiveSrtp]) if (keys) checkSrtpKeys(keys);
   if (receiveSrtp && !srtp) throw new RangeError('keys to receive reports with, but none to send with');
   for (const type of payloadTypes.flatMap(({ from, to }) => [from, to])) {

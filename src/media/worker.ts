@@ -7,7 +7,6 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import type { MessagePort } from 'node:worker_threads';
 import { JournalWriter } from '../journal/writer.ts';
-import { addressBytes } from './address.ts';
 import { MediaCore, mediaModule } from './core.ts';
 import {
   fromWire,
@@ -21,6 +20,7 @@ import {
 } from './lane-protocol.ts';
 import { CHANNEL_RTCP, MAX_STREAMS } from './memory.ts';
 import { Schedule } from './schedule.ts';
+import { SinkDestinations } from './sink-destinations.ts';
 import { MAX_SINKS } from './sink-memory.ts';
 import { REPORT_MS, SinkReports } from './sink-reports.ts';
 import { type LaneSockets, openSockets } from './sockets.ts';
@@ -99,6 +99,7 @@ class LaneWorker {
   readonly #core: MediaCore;
   readonly #writer: JournalWriter;
   readonly #sockets: LaneSockets;
+  readonly #destinations: SinkDestinations;
   readonly #sinkReports: SinkReports;
   readonly #life: number;
   readonly #streams = new Map<number, StreamSetup>();
@@ -131,7 +132,8 @@ class LaneWorker {
       task.sockets,
       task.before,
     );
-    this.#sinkReports = new SinkReports(this.#core, this.#sockets, CNAME);
+    this.#destinations = new SinkDestinations(this.#core, this.#sockets);
+    this.#sinkReports = new SinkReports(this.#core, this.#sockets, (slot) => this.#destinations.of(slot), CNAME);
     const nowMs = performance.now();
     this.#schedule.add(
       FLUSH_MS,
@@ -239,6 +241,7 @@ class LaneWorker {
     const { wasm } = this.#core;
     wasm.process(packets);
     if (this.#sinks.size === 0) return;
+    this.#destinations.follow();
     for (let sends = wasm.replicate(packets, 1); sends > 0; sends = wasm.replicate(packets, 0))
       this.#sockets.send(sends);
   }
@@ -247,10 +250,8 @@ class LaneWorker {
     const { sinks, srtp, wasm } = this.#core;
     if (setup.srtp) srtp.openSink(slot, setup.srtp, setup.receiveSrtp);
     sinks.write(slot, { ...setup, isSrtp: setup.srtp !== null, hasReportKeys: setup.receiveSrtp !== null });
-    const { address, rtpPort, rtcpPort } = setup.remote;
-    this.#sockets.openSink(slot, setup.via, address, rtpPort);
     wasm.openSink(slot);
-    this.#core.setSinkReceiver(slot, addressBytes(address), rtcpPort ?? rtpPort + 1);
+    this.#destinations.open(slot, setup.via, setup.remote);
     this.#sinks.set(slot, setup);
     this.#sockets.awaitPackets(setup.stream, 1);
     this.#sinkReports.open(slot, nowUs());
@@ -263,7 +264,7 @@ class LaneWorker {
       this.#sockets.awaitPackets(setup.stream, -1);
     }
     this.#core.wasm.closeSink(slot);
-    this.#sockets.closeSink(slot);
+    this.#destinations.close(slot);
     this.#core.srtp.closeSink(slot);
     this.#sinks.delete(slot);
   }
@@ -304,6 +305,7 @@ class LaneWorker {
       if (receive) void delay(KEY_OVERLAP_MS, null, { ref: false }).then(() => srtp.forgetPreviousKeys(slot));
     }
     memory.updateStream(slot, { ...setup, isSrtp: setup.srtp !== null });
+    this.#destinations.followAll();
     this.#streams.set(slot, setup);
   }
 

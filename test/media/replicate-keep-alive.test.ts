@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import type { SinkSetup } from '../../src/media/lane-protocol.ts';
+import type { Destination, SinkSetup } from '../../src/media/lane-protocol.ts';
 import { parseRtcp } from '../../src/media/rtcp.ts';
 import { REPORT_MS, SinkReports } from '../../src/media/sink-reports.ts';
 import { Rig, rtp } from './rig.ts';
@@ -10,7 +10,7 @@ import { Rig, rtp } from './rig.ts';
 const RTP_PORT = 40_000;
 const SETUP: SinkSetup = {
   ...{ stream: 0, via: 5, clockRate: 8000, payloadTypes: [], paused: false, ssrc: 9, firstSeq: 1, firstTimestamp: 1 },
-  ...{ remote: { address: '192.0.2.9', rtpPort: RTP_PORT }, srtp: null, receiveSrtp: null, keepAliveMs: 15_000 },
+  ...{ remote: 'learned', srtp: null, receiveSrtp: null, keepAliveMs: 15_000 },
 };
 
 interface Datagram {
@@ -30,12 +30,13 @@ class Kept {
   #atMs = 0;
   #seq = 0;
 
-  constructor(remote: Partial<SinkSetup['remote']> = {}, keepAliveMs = SETUP.keepAliveMs) {
-    this.#setup = { ...SETUP, remote: { ...SETUP.remote, ...remote }, keepAliveMs };
+  constructor(to: Partial<Destination> = {}, keepAliveMs = SETUP.keepAliveMs) {
+    this.#setup = { ...SETUP, keepAliveMs };
+    const destination = { address: '192.0.2.9', rtpPort: RTP_PORT, ...to };
     const sendFrom = (via: number, channel: number, packet: Uint8Array, _address: string, port: number) => {
       this.sent.push({ atMs: this.#atMs, via, channel, bytes: packet.slice(), port });
     };
-    this.#reports = new SinkReports(this.rig.core, { sendFrom }, Buffer.from('doubletrack'));
+    this.#reports = new SinkReports(this.rig.core, { sendFrom }, () => destination, Buffer.from('doubletrack'));
     this.rig.core.sinks.write(0, { ...SETUP, isSrtp: false });
     this.rig.core.wasm.openSink(0);
     this.#reports.open(0, 0n);
