@@ -28,6 +28,11 @@ export function isUnspecified(bytes: Uint8Array): boolean {
   return bytes.every((byte, n) => byte === 0 || (isMappedIpv4(bytes) && n < 12));
 }
 
+/** One that can be sent to. */
+export function isPort(port: number): boolean {
+  return Number.isInteger(port) && port > 0 && port < 0x1_0000;
+}
+
 function isMappedIpv4(bytes: Uint8Array): boolean {
   return bytes.every((byte, n) => n >= 12 || byte === (n < 10 ? 0 : 0xff));
 }

@@ -2,7 +2,7 @@
  * Lane memory as TypeScript sees it: the only file of the media engine that reads the layout. Views are built once per memory.
  */
 import * as layout from '../../assembly/layout.ts';
-import { ADDRESS_BYTES, isUnspecified } from './address.ts';
+import { ADDRESS_BYTES, isPort, isUnspecified } from './address.ts';
 
 const PAGE_BYTES = 65_536;
 /** A note must pass through the scratch region, whose last eight bytes belong to the core. */
@@ -183,8 +183,8 @@ export class LaneMemory {
     return this.#view.getUint32(layout.LANE_AT + layout.LANE_SOURCE_CHANGES_AT, true);
   }
 
-  /** Where the packets of a stream come from, RTCP by the same rule as `isFromSource` of the core; null: not known yet. A copy. */
-  sourceOf(slot: number): { address: Uint8Array; rtpPort: number; rtcpPort: number } | null {
+  /** Where the packets of a stream come from, and its RTCP if there is a port for it (see `isFromSource` of the core); null: not known yet. */
+  sourceOf(slot: number): { address: Uint8Array; rtpPort: number; rtcpPort?: number } | null {
     const at = this.#stream(slot);
     const read = (offset: number) => this.#view.getUint32(at + offset, true);
     const flags = read(layout.STREAM_FLAGS_AT);
@@ -194,10 +194,8 @@ export class LaneMemory {
     if ((flags & layout.FLAG_OPEN) === 0 || (flags & layout.FLAG_LEARN) !== 0) return null;
     if (rtpPort === 0 || isUnspecified(address)) return null;
     if ((flags & layout.FLAG_RTCP_MUX) !== 0) return { address, rtpPort, rtcpPort: rtpPort };
-    return {
-      ...{ address, rtpPort },
-      rtcpPort: rtpPort === signalled ? read(layout.STREAM_REMOTE_RTCP_PORT_AT) : rtpPort + 1,
-    };
+    const rtcpPort = rtpPort === signalled ? read(layout.STREAM_REMOTE_RTCP_PORT_AT) : rtpPort + 1;
+    return isPort(rtcpPort) ? { address, rtpPort, rtcpPort } : { address, rtpPort };
   }
 
   /** The socket whose drops were counted is closed: the next one of this stream begins at 0. */

@@ -1,6 +1,6 @@
 /** Media Stream Replication: streams of a session, sent to others while they run (RFC 7866: to a recorder). */
 import { randomInt } from 'node:crypto';
-import { addressBytes } from './address.ts';
+import { addressBytes, isPort } from './address.ts';
 import type { Lane } from './lane.ts';
 import type { Destination, SinkSetup } from './lane-protocol.ts';
 import type { SinkCounts } from './sink-memory.ts';
@@ -116,7 +116,12 @@ function sinkSetup(place: SinkPlace, options: SinkOptions): SinkSetup {
   if (!(keepAliveMs >= REPORT_MS)) throw new RangeError(`a keep-alive every ${keepAliveMs} ms: ${REPORT_MS} or more`);
   if (remote === 'learned') {
     if (options.via === undefined) throw new RangeError('learned from which stream? `via` is missing');
-  } else addressBytes(remote.address); // a wrong one is the caller's mistake: say so at once
+  } else {
+    addressBytes(remote.address); // a wrong one is the caller's mistake: say so at once
+    for (const port of [remote.rtpPort, remote.rtcpPort ?? remote.rtpPort]) {
+      if (!isPort(port)) throw new RangeError(`port ${port}: 1 to 65535`);
+    }
+  }
   for (const keys of [srtp, receiveSrtp]) if (keys) checkSrtpKeys(keys);
   if (receiveSrtp && !srtp) throw new RangeError('keys to receive reports with, but none to send with');
   for (const type of payloadTypes.flatMap(({ from, to }) => [from, to])) {

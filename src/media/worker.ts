@@ -210,6 +210,7 @@ class LaneWorker {
       await this.#flushed();
       await this.#writer.seal();
     } else if (command.do === 'stop') {
+      for (const slot of [...this.#sinks.keys()]) this.#closeSink(slot);
       await Promise.all([...this.#streams.keys()].map((slot) => this.#closeStream(slot)));
       await this.#flushed();
     }

@@ -137,3 +137,29 @@ test('RFC 6263: the RTP port of a paused sink gets empty datagrams, and its numb
   for (const one of [sender, receiver]) one.close();
   await tested.close();
 });
+
+test('an engine that is closed says BYE for the sinks that are there still', async () => {
+  const tested = await TestEngine.start();
+  const [sender, receiver] = [await Sender.open(), await Sender.open()];
+  const session = await tested.engine.openSession();
+  const media = await session.addStream({ ...STREAM, remote: sender.remote });
+  const sink = await session.addSink(media.index, { remote: receiver.remote });
+  sender.send(packetOf(1), media);
+  await until(() => sink.stats().packets === 1, 'media');
+  await tested.engine.close();
+  const hasBye = (packet: Buffer) => parseRtcp(packet)?.at(-1)?.type === 'bye';
+  await until(() => receiver.reports.some(hasBye), 'BYE');
+  for (const one of [sender, receiver]) one.close();
+  await tested.close();
+});
+
+test('a sink to a port that cannot be is refused', async () => {
+  const tested = await TestEngine.start();
+  const session = await tested.engine.openSession();
+  const media = await session.addStream(STREAM);
+  for (const ports of [{ rtpPort: 0 }, { rtpPort: 65_536 }, { rtpPort: 4000, rtcpPort: 65_536 }, { rtpPort: 1.5 }]) {
+    await assert.rejects(session.addSink(media.index, { remote: { address: LOOPBACK, ...ports } }), RangeError);
+  }
+  await session.close();
+  await tested.close();
+});
