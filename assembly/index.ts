@@ -7,8 +7,9 @@ import { playerAt } from './jitter/player';
 import { appendRecord, flushBlocks } from './journal/blocks';
 import { buildCrcTable, crc32c as crc32cOf } from './journal/crc32c';
 import { KIND_NOTE, NO_STREAM } from './layout';
+import { setReceiver } from './replicate/receivers';
 import { beginReplication, replicateSome, sinkAt } from './replicate/replicate';
-import { writeSenderReport } from './replicate/report';
+import { writeSinkReport } from './replicate/report';
 import { linkSink, unlinkSink } from './replicate/sinks';
 import { linkSource as link, unlinkSource as unlink } from './rtp/demultiplex';
 import { process as processBatch } from './rtp/process';
@@ -85,9 +86,22 @@ export function closeSink(sink: u32): void {
   unlinkSink(sink);
 }
 
-/** See replicate/report.ts; 0: the sink has sent nothing yet. */
-export function senderReport(sink: u32, to: usize, nowUs: u64, wallMs: f64, cname: usize, cnameBytes: u32): u32 {
-  return writeSenderReport(sinkAt(sink), to, nowUs, wallMs, cname, cnameBytes);
+/** Where the reports of the sink's receiver come from, from now on: 16 bytes of address, RTCP port (0: not known). */
+export function setSinkReceiver(sink: u32, address: usize, rtcpPort: u32): void {
+  setReceiver(sink, address, rtcpPort);
+}
+
+/** What the receiver of a sink is told; see replicate/report.ts. 0: nothing. */
+export function sinkReport(
+  sink: u32,
+  to: usize,
+  nowUs: u64,
+  wallMs: f64,
+  cname: usize,
+  cnameBytes: u32,
+  isLast: u32,
+): u32 {
+  return writeSinkReport(sinkAt(sink), to, nowUs, wallMs, cname, cnameBytes, isLast != 0);
 }
 
 /** 0 when there are drops to declare and no room in the journal to do it now. */

@@ -88,6 +88,8 @@ export const LANE_TICK_P99_MS_AT = 160;
 /** Replication goes on with this packet of the batch, and this sink of its stream (number + 1; 0: the first). */
 export const LANE_REPLICATE_PACKET_AT = 168;
 export const LANE_REPLICATE_SINK_AT = 172;
+/** Counts up when a stream has learned where its packets come from, or hears another port. */
+export const LANE_SOURCE_CHANGES_AT = 176;
 
 // --- SRTP: the same addresses in a lane and in the memory of the library (see src/media/srtp.ts) ---
 
@@ -296,7 +298,7 @@ export const RECORDING_NEXT_DIRTY_AT = 36;
 export const RECORDING_UNRECORDED_AT = 40;
 
 export const STREAMS_AT = RECORDINGS_AT + MAX_RECORDINGS * RECORDING_BYTES;
-export const STREAM_BYTES = 496;
+export const STREAM_BYTES = 768;
 export const STREAM_FLAGS_AT = 0;
 export const STREAM_RECORDING_AT = 4;
 export const STREAM_INDEX_AT = 8;
@@ -355,6 +357,12 @@ export const STREAM_WINDOW_BYTES = WINDOW_PACKETS / 8;
 /** The epoch before: state and window. Its source may go on for a while, or alternate with the present one. */
 export const STREAM_OTHER_STATE_AT = STREAM_WINDOW_AT + STREAM_WINDOW_BYTES;
 export const STREAM_OTHER_WINDOW_AT = STREAM_OTHER_STATE_AT + STREAM_EPOCH_STATE_BYTES;
+/** The newest sender report: NTP time (32 bits of seconds, 32 of their fraction; 0: none), the RTP timestamp of that time, and the epoch of both. */
+export const STREAM_REPORT_NTP_AT = 496;
+export const STREAM_REPORT_TIMESTAMP_AT = 504;
+export const STREAM_REPORT_EPOCH_AT = 508;
+/** The CNAME that came with it: a byte of length, then the text. */
+export const STREAM_CNAME_AT = 512;
 /** Where two epochs are exchanged. */
 export const EXCHANGE_AT = 9472;
 export const EXCHANGE_BYTES = WINDOW_PACKETS / 8;
@@ -405,7 +413,9 @@ export const CONTEXTS_AT = BLOCKS_AT + BLOCKS_BYTES;
 /** Where the streams' own end; those of sinks follow. */
 export const SINK_CONTEXTS = MAX_STREAMS * 2;
 export const MAX_SINKS = 4096;
-export const MAX_CONTEXTS = SINK_CONTEXTS + MAX_SINKS;
+/** And those that reports of their receivers come under. */
+export const SINK_REPORT_CONTEXTS = SINK_CONTEXTS + MAX_SINKS;
+export const MAX_CONTEXTS = SINK_REPORT_CONTEXTS + MAX_SINKS;
 export const KEYS_AT = CONTEXTS_AT + MAX_CONTEXTS * CONTEXT_BYTES;
 export const MAX_KEYS = MAX_CONTEXTS + 1024;
 
@@ -508,7 +518,32 @@ export const SINK_UNPROTECTED_AT = 68;
 export const SINK_SEND_ERRORS_AT = 72;
 /** Own payload type by the source's. */
 export const SINK_PAYLOAD_TYPES_AT = 128;
-export const SINK_BYTES = 256;
+/** Its receiver: address as 16 bytes, the port that its RTCP comes from (0: not known), and the next sink in the chain of receivers, by number + 1. */
+export const SINK_RECEIVER_AT = 256;
+export const SINK_RECEIVER_RTCP_PORT_AT = 272;
+export const SINK_NEXT_BY_RECEIVER_AT = 276;
+/** Slot of the stream whose sockets it leaves from. */
+export const SINK_VIA_AT = 280;
+/** 1: the receiver has said BYE, and has reported nothing since. */
+export const SINK_GONE_AT = 284;
+/** Compound packets that say nothing that could be used, and those that are not authentic. */
+export const SINK_INVALID_REPORTS_AT = 288;
+export const SINK_UNAUTHENTICATED_REPORTS_AT = 292;
+/** The newest report block about the sink, its words in our byte order (RFC 3550 section 6.4.1), and when it came; 0: none has. */
+export const SINK_REPORT_LOSS_AT = 296;
+export const SINK_REPORT_HIGHEST_SEQ_AT = 300;
+export const SINK_REPORT_JITTER_AT = 304;
+/** In microseconds, + 1; 0: not known. */
+export const SINK_ROUND_TRIP_AT = 308;
+export const SINK_REPORT_US_AT = 312;
+/** The last two reports to the receiver: middle 32 bits of the NTP time, and when they left. */
+export const SINK_SENT_REPORT_AT = 320;
+export const SINK_SENT_REPORT_BEFORE_AT = 324;
+export const SINK_SENT_REPORT_US_AT = 328;
+export const SINK_SENT_REPORT_BEFORE_US_AT = 336;
+/** Packets that had nowhere to go. */
+export const SINK_UNDIRECTED_AT = 344;
+export const SINK_BYTES = 384;
 export const SINK_OPEN = 1;
 export const SINK_PAUSED = 2;
 export const SINK_SRTP = 4;
@@ -516,6 +551,14 @@ export const SINK_SRTP = 4;
 export const SINK_ANCHORING = 8;
 /** It has sent something. */
 export const SINK_STARTED = 16;
+/** There are keys for the reports of its receiver. */
+export const SINK_SRTP_REPORTS = 32;
+/** Where it goes is not known yet. */
+export const SINK_WAITING = 64;
+/** Heads of the chains of sinks by receiver, by number + 1 (see assembly/replicate/receivers.ts). */
+export const RECEIVERS_AT = SINKS_AT + MAX_SINKS * SINK_BYTES;
+export const RECEIVER_CHAINS_LOG2 = 12;
+export const RECEIVERS_BYTES = 16384;
 
 // --- players: jitter buffers of the streams that somebody listens to (see assembly/jitter/) ---
 
@@ -524,7 +567,7 @@ export const MAX_PLAYERS = 256;
 export const FRAMES_PER_SECOND = 100;
 export const FRAME_US = 10000;
 /** The playout clock of the lane: when the next frames are due (0: not running), and the next player of that tick. */
-export const PLAYOUT_AT = SINKS_AT + MAX_SINKS * SINK_BYTES;
+export const PLAYOUT_AT = RECEIVERS_AT + RECEIVERS_BYTES;
 export const PLAYOUT_BYTES = 64;
 export const PLAYOUT_TICK_US_AT = 0;
 export const PLAYOUT_CURSOR_AT = 8;
@@ -724,6 +767,9 @@ export const STATUS_UNAUTHENTICATED = 8;
 /** Within a batch: from the right source, as it came or to be unprotected first. */
 export const STATUS_ADMITTED = 9;
 export const STATUS_PROTECTED = 10;
+/** The same, of the receiver of a sink. */
+export const STATUS_ADMITTED_REPORT = 11;
+export const STATUS_PROTECTED_REPORT = 12;
 
 // --- finaliser memory: a memory of its own, beside the lanes' (see src/media/render.ts) ---
 

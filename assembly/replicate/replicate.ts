@@ -51,7 +51,9 @@ import {
   SINK_STARTED,
   SINK_TIMESTAMP_AT,
   SINK_TIMESTAMP_OFFSET_AT,
+  SINK_UNDIRECTED_AT,
   SINK_UNPROTECTED_AT,
+  SINK_WAITING,
   SINKS_AT,
   SLOT_BYTES,
   SLOT_HEADROOM_BYTES,
@@ -135,7 +137,10 @@ function describeSend(n: u32, sink: u32, at: usize, bytes: u32): void {
 /** The packet as the sink gets it, at `to`. Gives its length; 0 when the sink gets nothing of it. */
 function copyTo(sink: usize, descriptor: usize, to: usize): u32 {
   const flags = load<u32>(sink, SINK_FLAGS_AT);
-  if ((flags & SINK_PAUSED) != 0) return 0;
+  if ((flags & (SINK_PAUSED | SINK_WAITING)) != 0) {
+    if ((flags & SINK_PAUSED) == 0) count(sink, SINK_UNDIRECTED_AT);
+    return 0;
+  }
   const from: usize = load<u32>(descriptor, DESCRIPTOR_OFFSET_AT);
   const bytes = load<u32>(descriptor, DESCRIPTOR_LENGTH_AT);
   const arrivalUs = load<u64>(descriptor, DESCRIPTOR_ARRIVAL_US_AT);

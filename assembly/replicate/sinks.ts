@@ -1,6 +1,7 @@
 /** The sinks of a stream are a chain; one that is opened is put in front. */
 import { SINK_FLAGS_AT, SINK_NEXT_AT, SINK_OPEN, SINK_STREAM_AT, STREAM_SINKS_AT } from '../layout';
 import { streamAt } from '../rtp/stream';
+import { forgetReceiver } from './receivers';
 import { sinkAt } from './replicate';
 
 /** What else the sink is stands in its entry. */
@@ -16,6 +17,7 @@ export function unlinkSink(sink: u32): void {
   const entry = sinkAt(sink);
   if ((load<u32>(entry, SINK_FLAGS_AT) & SINK_OPEN) == 0) return;
   store<u32>(entry, 0, SINK_FLAGS_AT);
+  forgetReceiver(sink);
   let link = streamAt(load<u32>(entry, SINK_STREAM_AT)) + STREAM_SINKS_AT;
   while (load<u32>(link) != 0 && load<u32>(link) != sink + 1) link = sinkAt(load<u32>(link) - 1) + SINK_NEXT_AT;
   if (load<u32>(link) != 0) store<u32>(link, load<u32>(entry, SINK_NEXT_AT));

@@ -38,11 +38,13 @@ import {
   SRTP_OK,
   SRTP_REPLAYED,
   STATUS_ADMITTED,
+  STATUS_ADMITTED_REPORT,
   STATUS_CLOSED,
   STATUS_DUPLICATE,
   STATUS_INVALID,
   STATUS_PAUSED,
   STATUS_PROTECTED,
+  STATUS_PROTECTED_REPORT,
   STATUS_RECEIVED,
   STATUS_RTCP,
   STATUS_UNAUTHENTICATED,
@@ -61,6 +63,7 @@ import {
   WORK_SEALED_AT,
   WORK_STATUS_AT,
 } from '../layout';
+import { admitReport, contextOfReport, readReports, receiveProtectedReport, receiveReport } from '../replicate/reports';
 import { unprotectBatch } from '../srtp/unprotect';
 import { workAt } from '../srtp/work';
 import { demultiplex } from './demultiplex';
@@ -77,6 +80,7 @@ export function process(packets: u32): void {
     const status = admit(descriptor);
     store<u32>(descriptor, status, DESCRIPTOR_STATUS_AT);
     if (status == STATUS_PROTECTED) describeWork(workAt(WORK_AT, works++), descriptor);
+    else if (status == STATUS_PROTECTED_REPORT) describeReport(workAt(WORK_AT, works++), descriptor);
   }
   if (works != 0) unprotectBatch(WORK_AT, works, load<u64>(DESCRIPTORS_AT, DESCRIPTOR_ARRIVAL_US_AT) as f64);
   works = 0;
@@ -85,6 +89,8 @@ export function process(packets: u32): void {
     let status = load<u32>(descriptor, DESCRIPTOR_STATUS_AT);
     if (status == STATUS_ADMITTED) status = receive(descriptor, false);
     else if (status == STATUS_PROTECTED) status = receiveUnprotected(descriptor, workAt(WORK_AT, works++));
+    else if (status == STATUS_ADMITTED_REPORT) status = receiveReport(descriptor, false);
+    else if (status == STATUS_PROTECTED_REPORT) status = receiveProtectedReport(descriptor, workAt(WORK_AT, works++));
     store<u32>(descriptor, status, DESCRIPTOR_STATUS_AT);
     const counter = counterOf(status);
     if (counter != 0) store<u64>(LANE_AT + counter, load<u64>(LANE_AT + counter) + 1);
@@ -116,7 +122,10 @@ function admit(descriptor: usize): u32 {
   if ((flags & FLAG_OPEN) == 0) return STATUS_CLOSED;
   const isProtected = (flags & FLAG_SRTP) != 0;
   if (isProtected && (flags & FLAG_LEARN) != 0) return STATUS_PROTECTED;
-  if (!isExpected(stream, descriptor)) return unauthorised(stream);
+  if (!isExpected(stream, descriptor)) {
+    const status = admitReport(descriptor);
+    return status == STATUS_UNAUTHORISED ? unauthorised(stream) : status;
+  }
   return isProtected ? STATUS_PROTECTED : STATUS_ADMITTED;
 }
 
@@ -145,11 +154,19 @@ function describeWork(work: usize, descriptor: usize): void {
   const stream = streamOf(descriptor);
   const reports = isRtcp(stream, descriptor);
   const context = CONTEXTS_AT + load<u32>(descriptor, DESCRIPTOR_STREAM_AT) * CONTEXT_BYTES;
+  describe(work, descriptor, context, reports ? CHANNEL_RTCP : CHANNEL_RTP, !reports && isPaused(stream));
+}
+
+function describeReport(work: usize, descriptor: usize): void {
+  describe(work, descriptor, contextOfReport(descriptor), CHANNEL_RTCP, false);
+}
+
+function describe(work: usize, descriptor: usize, context: u32, channel: u32, isSealed: bool): void {
   store<u32>(work, context, WORK_CONTEXT_AT);
   store<u32>(work, load<u32>(descriptor, DESCRIPTOR_OFFSET_AT), WORK_PACKET_AT);
   store<u32>(work, load<u32>(descriptor, DESCRIPTOR_LENGTH_AT), WORK_LENGTH_AT);
-  store<u32>(work, reports ? CHANNEL_RTCP : CHANNEL_RTP, WORK_CHANNEL_AT);
-  store<u32>(work, !reports && isPaused(stream) ? 1 : 0, WORK_SEALED_AT);
+  store<u32>(work, channel, WORK_CHANNEL_AT);
+  store<u32>(work, isSealed ? 1 : 0, WORK_SEALED_AT);
 }
 
 function receiveUnprotected(descriptor: usize, work: usize): u32 {
@@ -180,11 +197,19 @@ function receive(descriptor: usize, isSealed: bool): u32 {
   const at: usize = load<u32>(descriptor, DESCRIPTOR_OFFSET_AT);
   const bytes = load<u32>(descriptor, DESCRIPTOR_LENGTH_AT);
   const arrivalUs = load<u64>(descriptor, DESCRIPTOR_ARRIVAL_US_AT);
-  if (isRtcp(stream, descriptor)) return receiveRtcp(stream, at, bytes, arrivalUs);
+  if (isRtcp(stream, descriptor)) return receiveSourceRtcp(descriptor, at, bytes, arrivalUs);
   const status = receiveRtp(stream, at, bytes, arrivalUs, isSealed);
   if (status != STATUS_INVALID) hear(stream, load<u32>(descriptor, DESCRIPTOR_SOURCE_PORT_AT));
   store<u32>(descriptor, receivedExtSeq(stream, at), DESCRIPTOR_EXT_SEQ_AT);
   store<u32>(descriptor, load<u32>(stream, STREAM_EPOCH_AT), DESCRIPTOR_EPOCH_AT);
+  return status;
+}
+
+/** The source may be the receiver of a sink as well: of two parties that are anchored. */
+function receiveSourceRtcp(descriptor: usize, at: usize, bytes: u32, arrivalUs: u64): u32 {
+  const stream = streamOf(descriptor);
+  const status = receiveRtcp(stream, at, bytes, arrivalUs);
+  if (status != STATUS_INVALID) readReports(descriptor, (load<u32>(stream, STREAM_FLAGS_AT) & FLAG_SRTP) != 0);
   return status;
 }
 

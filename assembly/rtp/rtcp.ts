@@ -9,6 +9,8 @@ import {
   STATUS_INVALID,
   STATUS_RTCP,
   STREAM_BASE_SEQ_AT,
+  STREAM_CNAME_AT,
+  STREAM_EPOCH_AT,
   STREAM_EXPECTED_PRIOR_AT,
   STREAM_FLAGS_AT,
   STREAM_INVALID_AT,
@@ -19,13 +21,17 @@ import {
   STREAM_OWN_SSRC_AT,
   STREAM_RECEIVED_AT,
   STREAM_RECEIVED_PRIOR_AT,
+  STREAM_REPORT_EPOCH_AT,
+  STREAM_REPORT_NTP_AT,
+  STREAM_REPORT_TIMESTAMP_AT,
   STREAM_SSRC_AT,
 } from '../layout';
 import { count, journal } from './stream';
 
 export const SENDER_REPORT: u32 = 200;
-const RECEIVER_REPORT: u32 = 201;
+export const RECEIVER_REPORT: u32 = 201;
 const SOURCE_DESCRIPTION: u8 = 202;
+export const GOODBYE: u32 = 203;
 const CNAME: u8 = 1;
 export const SENDER_REPORT_BYTES: u32 = 28;
 /** A report counts loss in 24 bits, signed (section 6.4.1). */
@@ -36,25 +42,50 @@ export function receiveRtcp(stream: usize, at: usize, bytes: u32, arrivalUs: u64
     count(stream, STREAM_INVALID_AT);
     return STATUS_INVALID;
   }
-  if (load<u8>(at, 1) == SENDER_REPORT && packetBytes(at) >= SENDER_REPORT_BYTES) keepReport(stream, at, arrivalUs);
+  if (load<u8>(at, 1) == SENDER_REPORT && packetBytes(at) >= SENDER_REPORT_BYTES) {
+    keepReport(stream, at, bytes, arrivalUs);
+  }
   return journal(stream, KIND_RTCP, 0, arrivalUs, at, bytes) ? STATUS_RTCP : STATUS_DROPPED;
 }
 
-function packetBytes(at: usize): u32 {
+/** Of the packet of a compound one that lies there. */
+export function packetBytes(at: usize): u32 {
   return ((bswap<u16>(load<u16>(at, 2)) as u32) + 1) << 2;
 }
 
 /** Reports of other sources than the one received now say nothing about it. */
-function keepReport(stream: usize, at: usize, arrivalUs: u64): void {
+function keepReport(stream: usize, at: usize, bytes: u32, arrivalUs: u64): void {
   const ssrc = bswap<u32>(load<u32>(at, 4));
   if ((load<u32>(stream, STREAM_FLAGS_AT) & FLAG_STARTED) == 0) store<u32>(stream, ssrc, STREAM_SSRC_AT);
   if (ssrc != load<u32>(stream, STREAM_SSRC_AT)) return;
   store<u32>(stream, bswap<u32>(load<u32>(at, 10)), STREAM_LAST_SR_AT); // the middle of the 64-bit NTP time at 8
   store<u64>(stream, arrivalUs, STREAM_LAST_SR_US_AT);
+  // Of a source that has sent no packet yet, nobody knows which epoch it begins.
+  if ((load<u32>(stream, STREAM_FLAGS_AT) & FLAG_STARTED) == 0) return;
+  store<u64>(stream, bswap<u64>(load<u64>(at, 8)), STREAM_REPORT_NTP_AT);
+  store<u32>(stream, bswap<u32>(load<u32>(at, 16)), STREAM_REPORT_TIMESTAMP_AT);
+  store<u32>(stream, load<u32>(stream, STREAM_EPOCH_AT), STREAM_REPORT_EPOCH_AT);
+  keepCname(stream, at, bytes);
+}
+
+/** Of the first chunk of a compound packet, which is that of its sender (6.1, 6.5.1); none is as long as 0. */
+function keepCname(stream: usize, at: usize, bytes: u32): void {
+  const end = at + bytes;
+  while (at < end && load<u8>(at, 1) != SOURCE_DESCRIPTION) at += packetBytes(at);
+  store<u8>(stream, 0, STREAM_CNAME_AT);
+  if (at == end || (load<u8>(at) & 31) == 0) return;
+  const chunkEnd = at + packetBytes(at);
+  let item = at + 8;
+  while (item + 2 <= chunkEnd && load<u8>(item) != 0) {
+    const textBytes = load<u8>(item, 1) as u32;
+    if (item + 2 + textBytes > chunkEnd) return;
+    if (load<u8>(item) == CNAME) return memory.copy(stream + STREAM_CNAME_AT, item + 1, textBytes + 1);
+    item += 2 + textBytes;
+  }
 }
 
 /** A.2: begins with a report, version 2 throughout, and the lengths add up to the datagram. */
-function isCompound(at: usize, bytes: u32): bool {
+export function isCompound(at: usize, bytes: u32): bool {
   if (bytes < 8 || (bytes & 3) != 0) return false;
   const type = load<u8>(at, 1) as u32;
   if (type != SENDER_REPORT && type != RECEIVER_REPORT) return false;

@@ -8,6 +8,7 @@ import {
   KIND_RTP,
   LANE_AT,
   LANE_DROPPED_AT,
+  LANE_SOURCE_CHANGES_AT,
   RECORDING_UNRECORDED_AT,
   SCRATCH_AT,
   SCRATCH_BYTES,
@@ -16,6 +17,7 @@ import {
   STREAM_EPOCH_AT,
   STREAM_FLAGS_AT,
   STREAM_HEARD_PORT_AT,
+  STREAM_HOST_AT,
   STREAM_INDEX_AT,
   STREAM_MAX_SEQ_AT,
   STREAM_RECORDING_AT,
@@ -30,6 +32,12 @@ export function streamAt(stream: u32): usize {
   return STREAMS_AT + stream * STREAM_BYTES;
 }
 
+/** The stream whose sockets it has: its own, unless it shares a port. */
+export function hostOf(stream: u32): u32 {
+  const host = load<u32>(streamAt(stream), STREAM_HOST_AT);
+  return host == 0 ? stream : host - 1;
+}
+
 export function count(stream: usize, counter: usize): void {
   store<u32>(stream + counter, load<u32>(stream + counter) + 1);
 }
@@ -40,6 +48,7 @@ export function learnSource(stream: usize, source: usize, port: u32): void {
   store<u32>(stream, port, STREAM_REMOTE_RTP_PORT_AT);
   store<u32>(stream, port + 1, STREAM_REMOTE_RTCP_PORT_AT);
   store<u32>(stream, load<u32>(stream, STREAM_FLAGS_AT) & ~FLAG_LEARN, STREAM_FLAGS_AT);
+  count(LANE_AT, LANE_SOURCE_CHANGES_AT);
 }
 
 /**
@@ -57,6 +66,8 @@ export function isFromSource(stream: usize, source: usize, port: u32, isRtcp: bo
 
 /** Valid RTP has come from that port of the source. */
 export function hear(stream: usize, port: u32): void {
+  if (load<u32>(stream, STREAM_HEARD_PORT_AT) == port) return;
+  count(LANE_AT, LANE_SOURCE_CHANGES_AT);
   store<u32>(stream, port, STREAM_HEARD_PORT_AT);
 }
 

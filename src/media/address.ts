@@ -16,6 +16,27 @@ export function addressBytes(text: string): Uint8Array {
   return bytes;
 }
 
+/** @param bytes 16 of them, as `addressBytes` gives them. */
+export function addressText(bytes: Uint8Array): string {
+  if (isMappedIpv4(bytes)) return bytes.slice(12).join('.');
+  const groups = Array.from({ length: 8 }, (_, n) => ((bytes[2 * n]! << 8) | bytes[2 * n + 1]!).toString(16));
+  return groups.join(':');
+}
+
+/** 0.0.0.0 or ::, which are nobody's. */
+export function isUnspecified(bytes: Uint8Array): boolean {
+  return bytes.every((byte, n) => byte === 0 || (isMappedIpv4(bytes) && n < 12));
+}
+
+/** One that can be sent to. */
+export function isPort(port: number): boolean {
+  return Number.isInteger(port) && port > 0 && port < 0x1_0000;
+}
+
+function isMappedIpv4(bytes: Uint8Array): boolean {
+  return bytes.every((byte, n) => n >= 12 || byte === (n < 10 ? 0 : 0xff));
+}
+
 function ipv6Bytes(address: string): number[] {
   const dots = address.lastIndexOf('.') > 0 ? address.slice(address.lastIndexOf(':') + 1) : null;
   const hex = dots === null ? address : address.slice(0, -dots.length) + dottedGroups(dots);

@@ -15,12 +15,21 @@ export interface CoreExports extends SrtpExports, PlayerExports {
   closeSink(sink: number): void;
   linkSource(stream: number): void;
   unlinkSource(stream: number): void;
+  setSinkReceiver(sink: number, address: number, rtcpPort: number): void;
   received(first: number, count: number, socket: number, nowUs: number, aheadUs: number): void;
   countKernelDrops(socket: number, total: number): void;
   declareStreamDrops(stream: number, nowUs: bigint): number;
   flush(monoUs: bigint, wallUs: bigint): number;
   receiverReport(stream: number, to: number, nowUs: bigint, cname: number, cnameBytes: number): number;
-  senderReport(sink: number, to: number, nowUs: bigint, wallMs: number, cname: number, cnameBytes: number): number;
+  sinkReport(
+    sink: number,
+    to: number,
+    nowUs: bigint,
+    wallMs: number,
+    cname: number,
+    cnameBytes: number,
+    isLast: number,
+  ): number;
   lost(stream: number): number;
   crc32c(at: number, bytes: number): number;
 }
@@ -76,14 +85,19 @@ export class MediaCore {
     return bytes === 0 ? null : this.memory.scratch(to, bytes);
   }
 
+  /** Where the reports of a sink's receiver come from: `address` as 16 bytes; the port 0 when that is not known. */
+  setSinkReceiver(sink: number, address: Uint8Array, rtcpPort: number): void {
+    this.wasm.setSinkReceiver(sink, this.memory.writeScratch(address), rtcpPort);
+  }
+
   /**
-   * A sender report of a sink, as SRTCP if it has keys; valid until the next use of the core. Null when it has sent nothing, or its key is
-   * exhausted.
+   * A report of a sink to its receiver, `isLast` with BYE, as SRTCP if it has keys; valid until the next use of the core. Null when its key is
+   * exhausted, or when it has told nothing that BYE could end.
    */
-  senderReport(sink: number, nowUs: bigint, wallMs: number, cname: Uint8Array): Uint8Array | null {
+  sinkReport(sink: number, nowUs: bigint, wallMs: number, cname: Uint8Array, isLast = false): Uint8Array | null {
     const at = this.memory.writeScratch(cname);
     const to = (cname.length + SCRATCH_GAP_BYTES) & ~7;
-    const bytes = this.wasm.senderReport(sink, at + to, nowUs, wallMs, at, cname.length);
+    const bytes = this.wasm.sinkReport(sink, at + to, nowUs, wallMs, at, cname.length, isLast ? 1 : 0);
     if (bytes === 0) return null;
     const length = this.srtp.protectSinkRtcp(sink, at + to, bytes);
     return length === 0 ? null : this.memory.scratch(to, length);

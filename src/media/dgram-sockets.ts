@@ -64,15 +64,16 @@ export class DgramSockets implements LaneSockets {
   }
 
   async drain(stream: number): Promise<void> {
-    if (!this.#streams.has(stream)) return;
-    this.#drained.set(stream, 0);
+    const host = this.#batch.memory.hostOf(stream);
+    if (!this.#streams.has(host)) return;
+    this.#drained.set(host, 0);
     // The first turn may be the rest of one that has read its sockets already: only a second quiet one counts.
     for (let turns = 0, quiet = 0; quiet < 2 && turns < MAX_DRAIN_TURNS; turns++) {
-      const before = this.#drained.get(stream);
+      const before = this.#drained.get(host);
       await nextTurn();
-      quiet = this.#drained.get(stream) === before ? quiet + 1 : 0;
+      quiet = this.#drained.get(host) === before ? quiet + 1 : 0;
     }
-    this.#drained.delete(stream);
+    this.#drained.delete(host);
     this.#process();
     await this.#lookOnceMore();
   }
@@ -90,14 +91,15 @@ export class DgramSockets implements LaneSockets {
   /** All come with the event loop. */
   awaitPackets(): void {}
 
-  sendRtcp(stream: number, packet: Uint8Array, address: string, port: number): void {
-    const sockets = this.#streams.get(stream);
+  sendFrom(stream: number, channel: number, packet: Uint8Array, address: string, port: number): void {
+    const sockets = this.#streams.get(this.#batch.memory.hostOf(stream));
+    const socket = channel === CHANNEL_RTCP ? (sockets?.rtcp ?? sockets?.rtp) : sockets?.rtp;
     // A copy: lane memory is written again before the packet leaves.
-    (sockets?.rtcp ?? sockets?.rtp)?.send(Buffer.from(packet), port, address, () => {});
+    socket?.send(Buffer.from(packet), port, address, () => {});
   }
 
   openSink(sink: number, via: number, address: string, port: number): void {
-    this.#sinks.set(sink, { via, address, port });
+    this.#sinks.set(sink, { via: this.#batch.memory.hostOf(via), address, port });
   }
 
   closeSink(sink: number): void {

@@ -6,6 +6,7 @@ export {
   MediaEngine,
   type Overload,
 } from './engine.ts';
+export type { Destination } from './lane-protocol.ts';
 export type { ListenedFrame, Listening, ListeningStats, ListenOptions } from './listening.ts';
 export { OfflineLane, OfflineRecording, type OfflineStreamOptions } from './offline-lane.ts';
 export type { FrameKind, PlayedFrame, PlayerLedger, PlayerStats } from './player-memory.ts';
@@ -17,6 +18,7 @@ export {
   type StreamMedia,
   type StreamOptions,
 } from './session.ts';
+export type { SinkReport } from './sink-memory.ts';
 export { Sink, type SinkOptions, type SinkStats } from './sinks.ts';
 export { LaneFull } from './slots.ts';
 export type { SocketDriver } from './sockets.ts';

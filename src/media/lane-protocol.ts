@@ -59,10 +59,21 @@ export interface MixerSetup {
   players: number[];
 }
 
-export interface SinkSetup extends Omit<SinkState, 'isSrtp'> {
-  remote: { address: string; rtpPort: number; rtcpPort?: number };
+/** Where a sink goes; its reports nowhere without `rtcpPort`. */
+export interface Destination {
+  address: string;
+  rtpPort: number;
+  rtcpPort?: number;
+}
+
+export interface SinkSetup extends Omit<SinkState, 'isSrtp' | 'hasReportKeys'> {
+  /** `learned`: where the packets of the stream `via` come from. */
+  remote: Destination | 'learned';
   /** Null: it goes in the clear. */
   srtp: SrtpKeys | null;
+  /** What its receiver reports under; null: not known. */
+  receiveSrtp: SrtpKeys | null;
+  keepAliveMs: number;
 }
 
 /** All of them can be sent again to a lane that was started again. */
@@ -92,7 +103,10 @@ export type LaneRequest = LaneCommand & { request: number };
 
 /** A secret does not cross to another thread, its bytes do: no other messages carry them. */
 export type WireSetup = Omit<StreamSetup, 'srtp'> & { srtp: { receive: WireKeys; send: WireKeys } | null };
-export type WireSinkSetup = Omit<SinkSetup, 'srtp'> & { srtp: WireKeys | null };
+export type WireSinkSetup = Omit<SinkSetup, 'srtp' | 'receiveSrtp'> & {
+  srtp: WireKeys | null;
+  receiveSrtp: WireKeys | null;
+};
 type WireKeys = Omit<SrtpKeys, 'keys'> & { keys: { keyAndSalt: Uint8Array; mki: Uint8Array | null }[] };
 
 export function toWire(setup: StreamSetup): WireSetup {
@@ -106,11 +120,13 @@ export function fromWire(setup: WireSetup): StreamSetup {
 }
 
 export function sinkToWire(setup: SinkSetup): WireSinkSetup {
-  return { ...setup, srtp: setup.srtp && keysToWire(setup.srtp) };
+  const { srtp, receiveSrtp } = setup;
+  return { ...setup, srtp: srtp && keysToWire(srtp), receiveSrtp: receiveSrtp && keysToWire(receiveSrtp) };
 }
 
 export function sinkFromWire(setup: WireSinkSetup): SinkSetup {
-  return { ...setup, srtp: setup.srtp && keysFromWire(setup.srtp) };
+  const { srtp, receiveSrtp } = setup;
+  return { ...setup, srtp: srtp && keysFromWire(srtp), receiveSrtp: receiveSrtp && keysFromWire(receiveSrtp) };
 }
 
 function keysToWire(keys: SrtpKeys): WireKeys {

@@ -2,6 +2,7 @@
  * Lane memory as TypeScript sees it: the only file of the media engine that reads the layout. Views are built once per memory.
  */
 import * as layout from '../../assembly/layout.ts';
+import { ADDRESS_BYTES, isPort, isUnspecified } from './address.ts';
 
 const PAGE_BYTES = 65_536;
 /** A note must pass through the scratch region, whose last eight bytes belong to the core. */
@@ -183,8 +184,34 @@ export class LaneMemory {
     this.#view.setUint32(at + layout.STREAM_REMOTE_RTCP_PORT_AT, remote?.rtcpPort ?? 0, true);
   }
 
+  /** The stream whose sockets it has: its own, unless it shares a port. */
+  hostOf(slot: number): number {
+    const host = this.#view.getUint32(this.#stream(slot) + layout.STREAM_HOST_AT, true);
+    return host === 0 ? slot : host - 1;
+  }
+
   closeStream(slot: number): void {
     this.#view.setUint32(this.#stream(slot) + layout.STREAM_FLAGS_AT, 0, true);
+  }
+
+  /** Another number than before: some stream has learned where its packets come from, or hears another port. */
+  get sourceChanges(): number {
+    return this.#view.getUint32(layout.LANE_AT + layout.LANE_SOURCE_CHANGES_AT, true);
+  }
+
+  /** Where the packets of a stream come from, and its RTCP if there is a port for it (see `isFromSource` of the core); null: not known yet. */
+  sourceOf(slot: number): { address: Uint8Array; rtpPort: number; rtcpPort?: number } | null {
+    const at = this.#stream(slot);
+    const read = (offset: number) => this.#view.getUint32(at + offset, true);
+    const flags = read(layout.STREAM_FLAGS_AT);
+    const signalled = read(layout.STREAM_REMOTE_RTP_PORT_AT);
+    const rtpPort = read(layout.STREAM_HEARD_PORT_AT) || signalled;
+    const address = this.#bytes.slice(at + layout.STREAM_REMOTE_AT, at + layout.STREAM_REMOTE_AT + ADDRESS_BYTES);
+    if ((flags & layout.FLAG_OPEN) === 0 || (flags & layout.FLAG_LEARN) !== 0) return null;
+    if (rtpPort === 0 || isUnspecified(address)) return null;
+    if ((flags & layout.FLAG_RTCP_MUX) !== 0) return { address, rtpPort, rtcpPort: rtpPort };
+    const rtcpPort = rtpPort === signalled ? read(layout.STREAM_REMOTE_RTCP_PORT_AT) : rtpPort + 1;
+    return isPort(rtcpPort) ? { address, rtpPort, rtcpPort } : { address, rtpPort };
   }
 
   /** The socket whose drops were counted is closed: the next one of this stream begins at 0. */

@@ -127,7 +127,8 @@ export class NativeSockets implements LaneSockets {
 
   async drain(stream: number): Promise<void> {
     this.#readClocks();
-    for (const socket of [stream * 2 + CHANNEL_RTP, stream * 2 + CHANNEL_RTCP]) {
+    const host = this.#hostOf(stream);
+    for (const socket of [host * 2 + CHANNEL_RTP, host * 2 + CHANNEL_RTCP]) {
       const fd = this.#io.socketFd(socket);
       if (fd === null) continue;
       this.#read(socket, DRAIN_ROUNDS);
@@ -144,18 +145,20 @@ export class NativeSockets implements LaneSockets {
   }
 
   awaitPackets(stream: number, waiting: 1 | -1): void {
-    const before = this.#awaited.get(stream) ?? 0;
+    const host = this.#hostOf(stream);
+    const before = this.#awaited.get(host) ?? 0;
     const isMoved = before === 0 || before + waiting === 0;
-    const socket = stream * 2 + CHANNEL_RTP;
+    const socket = host * 2 + CHANNEL_RTP;
     const fd = isMoved ? this.#io.socketFd(socket) : null;
     if (fd !== null) this.#epollOf(socket).unwatch(fd);
-    if (before + waiting > 0) this.#awaited.set(stream, before + waiting);
-    else this.#awaited.delete(stream);
+    if (before + waiting > 0) this.#awaited.set(host, before + waiting);
+    else this.#awaited.delete(host);
     if (fd !== null) this.#watch(fd, socket);
   }
 
-  sendRtcp(stream: number, packet: Uint8Array, address: string, port: number): void {
-    const fd = this.#io.socketFd(stream * 2 + CHANNEL_RTCP) ?? this.#io.socketFd(stream * 2 + CHANNEL_RTP);
+  sendFrom(stream: number, channel: number, packet: Uint8Array, address: string, port: number): void {
+    const host = this.#hostOf(stream);
+    const fd = this.#io.socketFd(host * 2 + channel) ?? this.#io.socketFd(host * 2 + CHANNEL_RTP);
     if (fd === null) return;
     const message = this.#io.scratchMessage(packet, addressBytes(address), port, isIPv6(address));
     this.#libc.sendmmsg(fd, message, 1, MSG_DONTWAIT);
@@ -163,7 +166,8 @@ export class NativeSockets implements LaneSockets {
 
   openSink(sink: number, via: number, address: string, port: number): void {
     const isIpv6 = isIPv6(address);
-    this.#destinations[sink] = { via, nameBytes: this.#io.writeDestination(sink, addressBytes(address), port, isIpv6) };
+    const nameBytes = this.#io.writeDestination(sink, addressBytes(address), port, isIpv6);
+    this.#destinations[sink] = { via: this.#hostOf(via), nameBytes };
   }
 
   closeSink(sink: number): void {
@@ -319,6 +323,11 @@ export class NativeSockets implements LaneSockets {
     this.#nowUs = Number(this.#batch.nowUs());
     this.#libc.clockGettime(CLOCK_REALTIME, this.#io.clock);
     this.#aheadUs = this.#nowUs - this.#io.clockUs();
+  }
+
+  /** The stream whose sockets it has. */
+  #hostOf(stream: number): number {
+    return this.#batch.memory.hostOf(stream);
   }
 
   #open(socket: number, address: string, port: number, bufferBytes: number): void {

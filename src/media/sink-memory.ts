@@ -18,6 +18,23 @@ export interface SinkState {
   payloadTypes: { from: number; to: number }[];
   paused: boolean;
   isSrtp: boolean;
+  /** There are keys for what its receiver reports. */
+  hasReportKeys?: boolean;
+}
+
+/** What the receiver of a sink has reported of it (RFC 3550 section 6.4.1). */
+export interface SinkReport {
+  /** Since the report before, 0 to 1. */
+  fractionLost: number;
+  /** Negative when there were more copies than losses. */
+  cumulativeLost: number;
+  /** Cycles of 2^16 in the upper 16 bits, highest sequence number in the lower. */
+  highestSeq: number;
+  jitterMs: number;
+  /** Null when the receiver does not name one of the last two sender reports. */
+  roundTripMs: number | null;
+  /** When it came, monotonic (`process.hrtime`). */
+  atMs: number;
 }
 
 /** What a sink has sent. */
@@ -31,6 +48,15 @@ export interface SinkCounts {
   unprotected: number;
   /** Packets that the network did not take. */
   sendErrors: number;
+  /** Packets that had nowhere to go, while it was not known where the party it follows sends from. */
+  undirected: number;
+  /** The receiver's newest report; null: none has come. */
+  receiverReport: SinkReport | null;
+  /** The receiver has said BYE, and has reported nothing since. It is sent to all the same. */
+  bye: boolean;
+  /** RTCP of the receiver that is malformed, or not under the keys that it should be under; with the newest of several sinks to one port. */
+  invalidReports: number;
+  unauthenticatedReports: number;
 }
 
 export class SinkMemory {
@@ -50,20 +76,31 @@ export class SinkMemory {
     for (const { from, to } of state.payloadTypes) this.#bytes[at + layout.SINK_PAYLOAD_TYPES_AT + from] = to;
     let flags = layout.SINK_OPEN | layout.SINK_ANCHORING;
     if (state.isSrtp) flags |= layout.SINK_SRTP;
+    if (state.hasReportKeys) flags |= layout.SINK_SRTP_REPORTS;
     if (state.paused) flags |= layout.SINK_PAUSED;
     this.#set(at + layout.SINK_FLAGS_AT, flags);
     this.#set(at + layout.SINK_STREAM_AT, state.stream);
+    this.#set(at + layout.SINK_VIA_AT, state.via);
     this.#set(at + layout.SINK_SSRC_AT, state.ssrc);
     this.#set(at + layout.SINK_NEXT_SEQ_AT, state.firstSeq);
     this.#set(at + layout.SINK_TIMESTAMP_AT, state.firstTimestamp);
     this.#set(at + layout.SINK_CLOCK_RATE_AT, state.clockRate);
   }
 
-  /** What comes after a pause begins anew. */
   setPaused(sink: number, paused: boolean): void {
+    this.#hold(sink, layout.SINK_PAUSED, paused);
+  }
+
+  /** Until it is known where it goes. */
+  setWaiting(sink: number, isWaiting: boolean): void {
+    this.#hold(sink, layout.SINK_WAITING, isWaiting);
+  }
+
+  /** What comes behind begins anew. */
+  #hold(sink: number, flag: number, isHeld: boolean): void {
     const at = sinkAt(sink) + layout.SINK_FLAGS_AT;
-    const flags = this.#view.getUint32(at, true) & ~layout.SINK_PAUSED;
-    this.#set(at, flags | (paused ? layout.SINK_PAUSED | layout.SINK_ANCHORING : 0));
+    const flags = this.#view.getUint32(at, true) & ~flag;
+    this.#set(at, flags | (isHeld ? flag | layout.SINK_ANCHORING : 0));
   }
 
   counts(sink: number): SinkCounts {
@@ -74,7 +111,33 @@ export class SinkMemory {
       late: read(layout.SINK_LATE_AT),
       unprotected: read(layout.SINK_UNPROTECTED_AT),
       sendErrors: read(layout.SINK_SEND_ERRORS_AT),
+      undirected: read(layout.SINK_UNDIRECTED_AT),
+      receiverReport: this.#report(sinkAt(sink)),
+      bye: read(layout.SINK_GONE_AT) !== 0,
+      invalidReports: read(layout.SINK_INVALID_REPORTS_AT),
+      unauthenticatedReports: read(layout.SINK_UNAUTHENTICATED_REPORTS_AT),
     };
+  }
+
+  #report(at: number): SinkReport | null {
+    const atUs = Number(this.#view.getBigUint64(at + layout.SINK_REPORT_US_AT, true));
+    if (atUs === 0) return null;
+    const loss = this.#view.getInt32(at + layout.SINK_REPORT_LOSS_AT, true);
+    const roundTrip = this.#view.getUint32(at + layout.SINK_ROUND_TRIP_AT, true);
+    const jitter = this.#view.getUint32(at + layout.SINK_REPORT_JITTER_AT, true);
+    return {
+      fractionLost: (loss >>> 24) / 256,
+      cumulativeLost: (loss << 8) >> 8,
+      highestSeq: this.#view.getUint32(at + layout.SINK_REPORT_HIGHEST_SEQ_AT, true),
+      jitterMs: (jitter * 1000) / this.#view.getUint32(at + layout.SINK_CLOCK_RATE_AT, true),
+      roundTripMs: roundTrip === 0 ? null : (roundTrip - 1) / 1000,
+      atMs: atUs / 1000,
+    };
+  }
+
+  /** When the newest packet that it has sent had come, monotonic; 0: it has sent none. */
+  lastSentUs(sink: number): number {
+    return Number(this.#view.getBigUint64(sinkAt(sink) + layout.SINK_ARRIVAL_US_AT, true));
   }
 
   countSendError(sink: number): void {

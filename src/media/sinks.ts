@@ -1,20 +1,33 @@
 /** Media Stream Replication: streams of a session, sent to others while they run (RFC 7866: to a recorder). */
 import { randomInt } from 'node:crypto';
-import { addressBytes } from './address.ts';
+import { addressBytes, isPort } from './address.ts';
 import type { Lane } from './lane.ts';
-import type { SinkSetup } from './lane-protocol.ts';
+import type { Destination, SinkSetup } from './lane-protocol.ts';
 import type { SinkCounts } from './sink-memory.ts';
+import { REPORT_MS } from './sink-reports.ts';
 import { checkSrtpKeys, type SrtpKeys } from './srtp-suites.ts';
 
+/** Tr of RFC 6263 section 7. */
+const KEEP_ALIVE_MS = 15_000;
+
 export interface SinkOptions {
-  /** Where its packets and its sender reports go; no reports without `rtcpPort`. */
-  remote: { address: string; rtpPort: number; rtcpPort?: number };
+  /**
+   * Where its packets and its reports go; no reports without `rtcpPort`, and rtcp-mux when both ports are one (RFC 5761). What the receiver reports is taken from there (symmetric
+   * RTCP, RFC 4961): from `rtcpPort`, or the port behind the RTP port.
+   *
+   * `learned`: where the packets of the stream `via` come from, wherever that is by and by; nothing is sent while that is not known.
+   */
+  remote: Destination | 'learned';
   /** Keys of the sink's own, which no other stream may have; null or left out: it goes in the clear. */
   srtp?: SrtpKeys | null;
+  /** Keys that its receiver reports under. Without them the reports on a sink with keys are not authentic, and do not count. */
+  receiveSrtp?: SrtpKeys | null;
   /** Payload types that have another number there. */
   payloadTypes?: { from: number; to: number }[];
   /** Number of the stream of the session from whose ports it leaves (symmetric RTP, RFC 4961); the lane's sending ports when left out. */
   via?: number;
+  /** Longest silence at its RTP port, which an empty datagram ends (RFC 6263 sections 4.1 and 7): 15,000, and not less than 5,000. */
+  keepAliveMs?: number;
   /** Begins paused. */
   paused?: boolean;
 }
@@ -55,7 +68,7 @@ export class Sink {
     onRemoved: (sink: Sink) => void,
   ): Promise<Sink> {
     const slot = await lane.openSink(sinkSetup(place, options));
-    return new Sink(lane, slot, place.local, onRemoved);
+    return new Sink(lane, slot, localOf(place, options.remote), onRemoved);
   }
 
   /** Another one after the lane was started again. @throws RangeError when the sink was removed. */
@@ -92,15 +105,30 @@ export class Sink {
   }
 }
 
+/** With rtcp-mux reports leave from the port that media leaves from. */
+function localOf({ local }: SinkPlace, remote: SinkOptions['remote']): SinkPlace['local'] {
+  return remote !== 'learned' && remote.rtcpPort === remote.rtpPort ? { ...local, rtcpPort: local.rtpPort } : local;
+}
+
 function sinkSetup(place: SinkPlace, options: SinkOptions): SinkSetup {
-  const { remote, srtp = null, payloadTypes = [], paused = false } = options;
-  addressBytes(remote.address); // a wrong one is the caller's mistake: say so at once
-  if (srtp) checkSrtpKeys(srtp);
+  const { remote, srtp = null, receiveSrtp = null, payloadTypes = [], paused = false } = options;
+  const { keepAliveMs = KEEP_ALIVE_MS } = options;
+  if (!(keepAliveMs >= REPORT_MS)) throw new RangeError(`a keep-alive every ${keepAliveMs} ms: ${REPORT_MS} or more`);
+  if (remote === 'learned') {
+    if (options.via === undefined) throw new RangeError('learned from which stream? `via` is missing');
+  } else {
+    addressBytes(remote.address); // a wrong one is the caller's mistake: say so at once
+    for (const port of [remote.rtpPort, remote.rtcpPort ?? remote.rtpPort]) {
+      if (!isPort(port)) throw new RangeError(`port ${port}: 1 to 65535`);
+    }
+  }
+  for (const keys of [srtp, receiveSrtp]) if (keys) checkSrtpKeys(keys);
+  if (receiveSrtp && !srtp) throw new RangeError('keys to receive reports with, but none to send with');
   for (const type of payloadTypes.flatMap(({ from, to }) => [from, to])) {
     if (!Number.isInteger(type) || type < 0 || type > 127) throw new RangeError(`payload type ${type}: 0 to 127`);
   }
   const { stream, clockRate, via } = place;
-  return { stream, clockRate, via, remote, srtp, payloadTypes, paused, ...randomStart() };
+  return { stream, clockRate, via, remote, srtp, receiveSrtp, payloadTypes, paused, keepAliveMs, ...randomStart() };
 }
 
 /** SSRC, sequence number and timestamp to begin with (RFC 3550 section 5.1). The first number is below 2^15, so that no receiver misses a wrap. */

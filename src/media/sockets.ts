@@ -35,8 +35,11 @@ export interface LaneSockets {
   close(stream: number): void;
   /** One more waits for what the stream receives, or one less. What is only recorded is looked at later: a larger batch costs less. */
   awaitPackets(stream: number, waiting: 1 | -1): void;
-  /** Sends from the stream's RTCP socket (its RTP socket when it has none) what lies in lane memory. The network's errors are not reported. */
-  sendRtcp(stream: number, packet: Uint8Array, address: string, port: number): void;
+  /**
+   * Sends what lies in lane memory from the stream's socket of the channel, its RTP socket when it has no other. The network's errors are not
+   * reported.
+   */
+  sendFrom(stream: number, channel: number, packet: Uint8Array, address: string, port: number): void;
   /** Where a sink's packets go, and the stream whose RTP socket they leave from. */
   openSink(sink: number, via: number, address: string, port: number): void;
   closeSink(sink: number): void;

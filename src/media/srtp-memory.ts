@@ -204,14 +204,22 @@ export class LaneSrtp {
     return this.#contexts.isOpen(stream);
   }
 
-  /** A sink's own keys. @throws RangeError, NoSrtpRoom */
-  openSink(sink: number, keys: SrtpKeys): void {
+  /** A sink's own keys, and those that its receiver reports under if they are known. @throws RangeError, NoSrtpRoom */
+  openSink(sink: number, keys: SrtpKeys, reportKeys: SrtpKeys | null = null): void {
     this.#contexts.open(layout.SINK_CONTEXTS + sink, keys);
+    if (!reportKeys) return;
+    try {
+      this.#contexts.open(layout.SINK_REPORT_CONTEXTS + sink, reportKeys);
+    } catch (error) {
+      this.closeSink(sink);
+      throw error;
+    }
   }
 
   closeSink(sink: number): void {
-    const context = layout.SINK_CONTEXTS + sink;
-    if (this.#contexts.isOpen(context)) this.#contexts.close(context);
+    for (const context of [layout.SINK_CONTEXTS + sink, layout.SINK_REPORT_CONTEXTS + sink]) {
+      if (this.#contexts.isOpen(context)) this.#contexts.close(context);
+    }
   }
 
   /** As `protectRtcp`, for a sink; what has no keys stays as it is. */

@@ -24,16 +24,17 @@ import {
 } from './lane-protocol.ts';
 import { loadLibc } from './libc.ts';
 import { LiveOpus } from './live-opus.ts';
-import { MAX_STREAMS } from './memory.ts';
+import { CHANNEL_RTCP, MAX_STREAMS } from './memory.ts';
 import { Schedule } from './schedule.ts';
+import { SinkDestinations } from './sink-destinations.ts';
 import { MAX_SINKS } from './sink-memory.ts';
+import { REPORT_MS, SinkReports } from './sink-reports.ts';
 import { type LaneSockets, openSockets } from './sockets.ts';
 import type { SrtpKeys } from './srtp-suites.ts';
 
 /** What a kill -9 may cost stands here, beside what the sockets hold. */
 const FLUSH_MS = 20;
-/** Interval of receiver reports (RFC 3550 section 6.2); streams take turns, so that they do not all leave at once. */
-const REPORT_MS = 5_000;
+/** In an interval of reports (RFC 3550 section 6.2) streams take turns, so that they do not all leave at once. */
 const REPORT_TURNS = 50;
 /** While the journal's I/O is under way, its completions are not to wait longer. */
 const JOURNAL_TURN_MS = 1;
@@ -81,6 +82,8 @@ class LaneWorker {
   readonly #core: MediaCore;
   readonly #journal: LaneJournal;
   readonly #sockets: LaneSockets;
+  readonly #destinations: SinkDestinations;
+  readonly #sinkReports: SinkReports;
   readonly #streams = new Map<number, StreamSetup>();
   readonly #sinks = new Map<number, SinkSetup>();
   readonly #schedule = new Schedule();
@@ -108,6 +111,8 @@ class LaneWorker {
       task.sockets,
       task.before,
     );
+    this.#destinations = new SinkDestinations(this.#core, this.#sockets);
+    this.#sinkReports = new SinkReports(this.#core, this.#sockets, (slot) => this.#destinations.of(slot), CNAME);
     const nowMs = performance.now();
     this.#schedule.add(
       FLUSH_MS,
@@ -206,6 +211,7 @@ class LaneWorker {
     else if (command.do === 'seal') await this.#journal.seal();
     else if (command.do === 'open-journal') await this.#openJournal();
     else if (command.do === 'stop') {
+      for (const slot of [...this.#sinks.keys()]) this.#closeSink(slot);
       await Promise.all([...this.#streams.keys()].map((slot) => this.#closeStream(slot)));
       await this.#journal.flushed();
     }
@@ -229,10 +235,10 @@ class LaneWorker {
     const { players, wasm } = this.#core;
     if (command.do === 'open-player') {
       players.open(wasm, command.slot, command.setup);
-      this.#sockets.awaitPackets(this.#hostOf(command.setup.stream), 1);
+      this.#sockets.awaitPackets(command.setup.stream, 1);
     } else if (command.do === 'update-player') players.setCodecs(command.slot, command.setup.codecs);
     else if (command.do === 'close-player') {
-      this.#sockets.awaitPackets(this.#hostOf(players.streamOf(command.slot)), -1);
+      this.#sockets.awaitPackets(players.streamOf(command.slot), -1);
       wasm.playerClose(command.slot);
     } else if (command.do === 'open-mixer') {
       players.openMixer(wasm, command.slot, command.setup.sampleRate, command.setup.players);
@@ -250,25 +256,30 @@ class LaneWorker {
     const { wasm } = this.#core;
     wasm.process(packets);
     if (this.#sinks.size === 0) return;
+    this.#destinations.follow();
     for (let sends = wasm.replicate(packets, 1); sends > 0; sends = wasm.replicate(packets, 0))
       this.#sockets.send(sends);
   }
 
   #openSink(slot: number, setup: SinkSetup): void {
     const { sinks, srtp, wasm } = this.#core;
-    if (setup.srtp) srtp.openSink(slot, setup.srtp);
-    sinks.write(slot, { ...setup, isSrtp: setup.srtp !== null });
-    this.#sockets.openSink(slot, this.#hostOf(setup.via), setup.remote.address, setup.remote.rtpPort);
+    if (setup.srtp) srtp.openSink(slot, setup.srtp, setup.receiveSrtp);
+    sinks.write(slot, { ...setup, isSrtp: setup.srtp !== null, hasReportKeys: setup.receiveSrtp !== null });
     wasm.openSink(slot);
+    this.#destinations.open(slot, setup.via, setup.remote);
     this.#sinks.set(slot, setup);
-    this.#sockets.awaitPackets(this.#hostOf(setup.stream), 1);
+    this.#sockets.awaitPackets(setup.stream, 1);
+    this.#sinkReports.open(slot, nowUs());
   }
 
   #closeSink(slot: number): void {
-    const sink = this.#sinks.get(slot);
-    if (sink) this.#sockets.awaitPackets(this.#hostOf(sink.stream), -1);
+    const setup = this.#sinks.get(slot);
+    if (setup) {
+      this.#sinkReports.sayBye(slot, setup, nowUs());
+      this.#sockets.awaitPackets(setup.stream, -1);
+    }
     this.#core.wasm.closeSink(slot);
-    this.#sockets.closeSink(slot);
+    this.#destinations.close(slot);
     this.#core.srtp.closeSink(slot);
     this.#sinks.delete(slot);
   }
@@ -312,6 +323,7 @@ class LaneWorker {
     this.#core.wasm.unlinkSource(slot);
     memory.updateStream(slot, { ...setup, isSrtp: setup.srtp !== null });
     if (setup.host !== null) this.#linkSource(slot, setup);
+    this.#destinations.followAll();
     this.#streams.set(slot, setup);
   }
 
@@ -320,18 +332,12 @@ class LaneWorker {
     if (remote) this.#core.wasm.linkSource(slot);
   }
 
-  /** The stream whose sockets it has. */
-  #hostOf(slot: number): number {
-    return this.#streams.get(slot)?.host ?? slot;
-  }
-
   /** What came before it is received still, and what the kernel dropped before it is declared. */
   async #closeStream(slot: number): Promise<void> {
     await this.#waitForLastPackets();
     if (this.#isDead) throw new Error('the lane has ended'); // its sockets are the next life's
-    const host = this.#hostOf(slot);
-    await this.#sockets.drain(host);
-    if (host === slot) this.#sockets.close(slot);
+    await this.#sockets.drain(slot);
+    if (this.#core.memory.hostOf(slot) === slot) this.#sockets.close(slot);
     else this.#core.wasm.unlinkSource(slot);
     while (this.#core.wasm.declareStreamDrops(slot, nowUs()) === 0) await this.#journal.flushed();
     this.#core.memory.closeStream(slot);
@@ -353,19 +359,13 @@ class LaneWorker {
       const reportTo = this.#streams.get(slot)?.reportTo;
       if (!reportTo) continue;
       const report = this.#core.receiverReport(slot, now, CNAME);
-      if (report) this.#sockets.sendRtcp(this.#hostOf(slot), report, reportTo.address, reportTo.port);
+      if (report) this.#sockets.sendFrom(slot, CHANNEL_RTCP, report, reportTo.address, reportTo.port);
     }
-    this.#sendSenderReports(now);
-    this.#reportTurn = (this.#reportTurn + 1) % REPORT_TURNS;
-  }
-
-  #sendSenderReports(now: bigint): void {
     for (let slot = this.#reportTurn; slot < MAX_SINKS && this.#sinks.size > 0; slot += REPORT_TURNS) {
       const sink = this.#sinks.get(slot);
-      if (sink?.remote.rtcpPort === undefined) continue;
-      const report = this.#core.senderReport(slot, now, Date.now(), CNAME);
-      if (report) this.#sockets.sendRtcp(this.#hostOf(sink.via), report, sink.remote.address, sink.remote.rtcpPort);
+      if (sink) this.#sinkReports.send(slot, sink, now);
     }
+    this.#reportTurn = (this.#reportTurn + 1) % REPORT_TURNS;
   }
 
   /** A trap leaves half-changed memory behind: the lane ends, and is started again over a fresh one. */

@@ -68,6 +68,7 @@ const LANE: Region[] = [
   { name: 'SENDS', at: layout.SENDS_AT, bytes: layout.MAX_SENDS * layout.SEND_BYTES },
   { name: 'OUT', at: layout.OUT_AT, bytes: layout.OUT_BYTES },
   { name: 'SINKS', at: layout.SINKS_AT, bytes: layout.MAX_SINKS * layout.SINK_BYTES },
+  { name: 'RECEIVERS', at: layout.RECEIVERS_AT, bytes: 4 << layout.RECEIVER_CHAINS_LOG2 },
   { name: 'SOCKETS', at: layout.SOCKETS_AT, bytes: layout.MAX_SOCKETS * layout.SOCKET_BYTES },
 ];
 
@@ -116,7 +117,7 @@ const STRUCTS: [prefix: string, bytes: number, wide: RegExp, skip?: RegExp][] = 
   ['BLOCK_', layout.BLOCK_HEADER_BYTES, /(SEQ|_US)_AT$/],
   ['RECORD_', layout.RECORD_HEADER_BYTES, /_US_AT$/],
   ['RECORDING_', layout.RECORDING_BYTES, /_ID_AT$/],
-  ['STREAM_', layout.STREAM_BYTES, /_US_AT$/, /^STREAM_EPOCH_STATE_AT$/],
+  ['STREAM_', layout.STREAM_BYTES, /(_US|_NTP)_AT$/, /^STREAM_EPOCH_STATE_AT$/],
   ['DESCRIPTOR_', layout.DESCRIPTOR_BYTES, /(_US|_SOURCE)_AT$/],
   ['ENTRY_', layout.ENTRY_BYTES, /_US_AT$/],
   ['SOURCE_', layout.SOURCE_BYTES, /(SOURCE_INDEX|WINDOW)_AT$/],
@@ -127,6 +128,7 @@ const STRUCTS: [prefix: string, bytes: number, wide: RegExp, skip?: RegExp][] = 
   ['PACKET_', layout.PLAYER_SLOT_BYTES, /_I64_AT$/],
   ['FRAME_', layout.FRAME_BYTES, /^$/],
   ['MIXER_', layout.MIXER_BYTES, /^$/],
+  ['SINK_', layout.SINK_BYTES, /(_US|OCTETS|SINK_RECEIVER)_AT$/],
   ['WORK_', layout.WORK_BYTES, /(TAG|MAC)_AT$/, /^WORK_(TEXT|END)_AT$/],
   [
     'LANE_',
@@ -154,7 +156,8 @@ test('the state of an epoch is what lies between its bounds, and both epochs fit
   assert.equal(layout.STREAM_EPOCH_STATE_AT, layout.STREAM_SSRC_AT);
   assert.equal(end, layout.STREAM_OWN_SSRC_AT);
   assert.ok(layout.STREAM_LAST_PACKET_US_AT + 8 <= end);
-  assert.ok(layout.STREAM_OTHER_WINDOW_AT + layout.STREAM_WINDOW_BYTES <= layout.STREAM_BYTES);
+  assert.ok(layout.STREAM_OTHER_WINDOW_AT + layout.STREAM_WINDOW_BYTES <= layout.STREAM_REPORT_NTP_AT);
+  assert.ok(layout.STREAM_CNAME_AT + 256 <= layout.STREAM_BYTES, 'a length of one byte, and the longest text');
   assert.ok(Math.max(layout.STREAM_EPOCH_STATE_BYTES, layout.STREAM_WINDOW_BYTES) <= layout.EXCHANGE_BYTES);
 });
 

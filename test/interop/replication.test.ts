@@ -1,4 +1,4 @@
-/** RFC 3550: a sink's stream as tshark sees it, over losses, a pause and another source. */
+/** RFC 3550: a sink's stream and its RTCP as tshark sees them, over losses, a pause and another source. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -7,7 +7,8 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
 import { pcapFileHeader, pcapRecord } from '../../src/capture/writer.ts';
-import { Rig, rtp } from '../media/rig.ts';
+import { buildRtcp } from '../../src/media/rtcp.ts';
+import { Rig, rtp, SSRC as SOURCE_SSRC } from '../media/rig.ts';
 
 const SOURCE = { address: '192.0.2.1', port: 20_000 };
 const SINK = { address: '192.0.2.2', port: 30_000 };
@@ -74,5 +75,60 @@ test('tshark reads what a sink gets as one clean stream', { skip: missing }, asy
     const elapsed = (timestamp! - firstTimestamp!) >>> 0;
     assert.equal(elapsed, Math.round((seconds! - firstSeconds!) * 8000), 'the timestamp goes with the clock');
   }
+  rmSync(folder, { recursive: true });
+});
+
+/** Reports of a sink that has sent nothing, that has, whose source has told its clock, and BYE. */
+function reportCapture(): Buffer {
+  const rig = new Rig();
+  const { sinks, wasm } = rig.core;
+  sinks.write(0, { ...SETTINGS, ssrc: SSRC, firstSeq: 1, firstTimestamp: 1000 });
+  wasm.openSink(0);
+  const records: Uint8Array[] = [pcapFileHeader()];
+  const report = (atSec: number, isLast = false) => {
+    const packet = rig.core.sinkReport(
+      0,
+      BigInt(atSec * 1e6),
+      1.7e12 + atSec * 1000,
+      Buffer.from('doubletrack'),
+      isLast,
+    );
+    records.push(pcapRecord(1e12 + atSec * 1e6, SOURCE, SINK, Buffer.from(packet!)));
+  };
+  report(1);
+  rig.rtp(rtp({ ssrc: SOURCE_SSRC, timestamp: 50_000 }), 2e6);
+  wasm.replicate(1, 1);
+  report(3);
+  const items = [{ type: 1, text: 'alice@example.com' }];
+  rig.rtcp(
+    buildRtcp([
+      { type: 'sr', ssrc: SOURCE_SSRC, ntp: 7000n << 32n, rtpTimestamp: 50_000, packets: 1, octets: 160, blocks: [] },
+      { type: 'sdes', chunks: [{ ssrc: SOURCE_SSRC, items }] },
+    ]),
+    4e6,
+  );
+  report(5);
+  report(6, true);
+  return Buffer.concat(records);
+}
+
+test('tshark reads the compound packets that a receiver gets', { skip: missing }, async () => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'doubletrack-sink-'));
+  const file = path.join(folder, 'reports.pcap');
+  writeFileSync(file, reportCapture());
+  const fields = ['pt', 'senderssrc', 'timestamp.ntp.msw', 'timestamp.rtp', 'sender.packetcount', 'sender.octetcount'];
+  const names = [...fields, 'sdes.text', 'ssrc.identifier', 'length_check'].map((name) => `rtcp.${name}`);
+  const { stdout } = await promisify(execFile)('tshark', [
+    ...['-r', file, '-d', `udp.port==${SINK.port},rtcp`, '-T', 'fields', '-e', '_ws.malformed'],
+    ...names.flatMap((name) => ['-e', name]),
+  ]);
+  const [ssrc, alice] = ['0x0badcafe', 'alice@example.com'];
+  const ntp = 2_208_988_800 + 1.7e9 + 3;
+  assert.deepEqual(stdout.trimEnd().split('\n'), [
+    `\t201,202\t${ssrc}\t\t\t\t\tdoubletrack\t${ssrc}\t1`,
+    `\t200,202\t${ssrc}\t${ntp}\t9000\t1\t160\tdoubletrack\t${ssrc}\t1`,
+    `\t200,202\t${ssrc}\t7003\t25000\t1\t160\t${alice}\t${ssrc}\t1`,
+    `\t200,202,203\t${ssrc}\t7004\t33000\t1\t160\t${alice}\t${ssrc},${ssrc}\t1`,
+  ]);
   rmSync(folder, { recursive: true });
 });

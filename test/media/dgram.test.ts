@@ -7,3 +7,4 @@ await import('./lane-restart.test.ts');
 await import('./shared-ports.test.ts');
 await import('./srtp-lane.test.ts');
 await import('./replicate.test.ts');
+await import('./replicate-control.test.ts');

@@ -1,4 +1,4 @@
-/** The embedding example, as a user runs it: what is sent to its port comes out at both addresses, in the clear and under the key. */
+/** The embedding examples, as a user runs them: what is sent to their ports comes out where they say. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
@@ -22,26 +22,32 @@ async function receiver() {
   return { socket, packets, port: socket.address().port };
 }
 
+/** Until it has said which ports to send to. */
+async function run(...args: string[]) {
+  const child = spawn(process.execPath, args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'inherit'] });
+  after(() => child.kill('SIGKILL'));
+  const ended = once(child, 'exit');
+  const end = async () => {
+    child.kill('SIGINT');
+    assert.deepEqual(await ended, [0, null]);
+  };
+  for await (const line of createInterface({ input: child.stdout })) {
+    if (!line.startsWith('send RTP to ')) continue;
+    return { ports: [...line.matchAll(/127\.0\.0\.1:(\d+)/g)].map(([, port]) => Number(port)), end };
+  }
+  throw new Error(`${args[0]} has ended`);
+}
+
 test('examples/replicate.ts sends a stream on to two addresses', async () => {
   const [clear, secure] = [await receiver(), await receiver()];
   const suite = 'AES_CM_128_HMAC_SHA1_80';
   const keyAndSalt = randomBytes(30);
-  const child = spawn(
-    process.execPath,
-    [
-      'examples/replicate.ts',
-      `127.0.0.1:${clear.port}`,
-      `127.0.0.1:${secure.port}=${suite}:${keyAndSalt.toString('base64')}`,
-    ],
-    { cwd: ROOT, stdio: ['ignore', 'pipe', 'inherit'] },
+  const example = await run(
+    'examples/replicate.ts',
+    `127.0.0.1:${clear.port}`,
+    `127.0.0.1:${secure.port}=${suite}:${keyAndSalt.toString('base64')}`,
   );
-  after(() => child.kill('SIGKILL'));
-  const ended = once(child, 'exit');
-  let port = 0;
-  for await (const line of createInterface({ input: child.stdout })) {
-    port = Number(/send RTP to 127\.0\.0\.1:(\d+)/.exec(line)?.[1] ?? 0);
-    if (port > 0) break;
-  }
+  const port = example.ports[0]!;
   const payloads = Array.from({ length: 20 }, () => randomBytes(160));
   for (const [seq, payload] of payloads.entries()) {
     clear.socket.send(rtp({ seq, timestamp: seq * 160, payload }), port, LOOPBACK);
@@ -56,7 +62,26 @@ test('examples/replicate.ts sends a stream on to two addresses', async () => {
     secure.packets.map((packet) => Buffer.from(unprotectRtp(session.rtp, 0, packet)).subarray(12)),
     payloads,
   );
-  child.kill('SIGINT');
-  assert.deepEqual(await ended, [0, null]);
+  await example.end();
   for (const { socket } of [clear, secure]) socket.close();
+});
+
+test('examples/anchor.ts lets two parties hear each other from where they send to', async () => {
+  const parties = [await receiver(), await receiver()];
+  const example = await run('examples/anchor.ts');
+  const say = (party: number, seq: number) => {
+    parties[party]!.socket.send(rtp({ seq, timestamp: seq * 160 }), example.ports[party]!, LOOPBACK);
+  };
+  const heardFrom = parties.map(() => new Set<number>());
+  for (const [n, { socket }] of parties.entries()) socket.on('message', (_, { port }) => heardFrom[n]!.add(port));
+  let seq = 0;
+  const speaking = setInterval(() => {
+    seq++;
+    for (const party of [0, 1]) say(party, seq);
+  }, 20);
+  await until(() => parties.every(({ packets }) => packets.length > 0), 'both to hear each other');
+  clearInterval(speaking);
+  assert.deepEqual(heardFrom, [new Set([example.ports[0]]), new Set([example.ports[1]])]);
+  await example.end();
+  for (const { socket } of parties) socket.close();
 });

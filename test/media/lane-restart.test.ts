@@ -185,6 +185,34 @@ test('SRTP goes on under its keys after a restart, at the ROC where it was', asy
   await tested.close();
 });
 
+test('a sink goes on as another source after a restart, when it is known again where it goes', async () => {
+  const tested = await TestEngine.start();
+  const parties = [await Sender.open(), await Sender.open()] as const;
+  const session = await tested.engine.openSession();
+  const [from, to] = [await session.addStream(STREAM), await session.addStream({ ...STREAM, channel: 1 })];
+  const sink = await session.addSink(from.index, { remote: 'learned', via: to.index });
+  const heard = new Set<number>();
+  parties[1].rtp.on('message', (packet) => heard.add(packet.readUInt32BE(8)));
+  const speak = async (seq: number) => {
+    const received = () => tested.engine.stats().lanes[0]!.packets.received;
+    const before = received();
+    parties[1].send(rtp({ seq, timestamp: seq * 160 }), to);
+    await until(() => received() === before + 1, 'the receiver to speak');
+    parties[0].send(rtp({ seq, timestamp: seq * 160 }), from);
+    await until(() => heard.has(sink.ssrc), 'the sink');
+  };
+  await speak(1);
+  const before = sink.ssrc;
+  await terminate();
+  await until(() => restarts(tested) === 1, 'the restart');
+  await speak(2);
+  assert.deepEqual(heard, new Set([before, sink.ssrc]));
+  assert.notEqual(sink.ssrc, before);
+  await session.close();
+  for (const party of parties) party.close();
+  await tested.close();
+});
+
 test('what failed authentication before a restart still counts when the stream closes', async () => {
   const tested = await TestEngine.start();
   const sender = await Sender.open();

@@ -5,6 +5,7 @@ import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 import { test } from 'node:test';
 import type { Sink, SrtpKeys, StreamMedia } from '../../src/media/index.ts';
+import { buildRtcp } from '../../src/media/rtcp.ts';
 import { Secret } from '../../src/media/srtp.ts';
 import { LOOPBACK, PCMU, Sender, TestEngine, until } from './loopback.ts';
 import { rtp } from './rig.ts';
@@ -102,34 +103,86 @@ test('RFC 7866: three sinks of a stream, each with keys of its own, and one in t
   await tested.close();
 });
 
-test('RFC 4961: two parties that are anchored hear each other from the ports that they send to', async () => {
+test('RFC 4961: two parties that are anchored hear each other where they send from, from the ports that they send to', async () => {
   const tested = await TestEngine.start();
   const parties = [await Sender.open(), await Sender.open()];
   const session = await tested.engine.openSession();
   const legs: StreamMedia[] = [];
-  for (const [channel, { remote }] of parties.entries()) {
-    legs.push(await session.addStream({ ...STREAM, channel, remote }));
-  }
+  for (const channel of [0, 1]) legs.push(await session.addStream({ ...STREAM, channel }));
+  const sinks: Sink[] = [];
   for (const [from, to] of [
     [0, 1],
     [1, 0],
   ] as const) {
-    await session.addSink(from, { remote: parties[to]!.remote, via: to });
+    sinks.push(await session.addSink(from, { remote: 'learned', via: to }));
   }
   const heard = parties.map(() => [] as Array<{ payload: number; port: number }>);
   for (const [n, party] of parties.entries()) {
     party.rtp.on('message', (packet, { port }) => void heard[n]!.push({ payload: packet[12]!, port }));
   }
-  for (let seq = 0; seq < 50; seq++) {
+  for (const seq of [0, 1, 2]) parties[0]!.send(packetOf(seq), legs[0]!);
+  await until(() => sinks[0]!.stats().undirected === 3, 'what has nowhere to go yet');
+  parties[1]!.send(packetOf(0), legs[1]!);
+  await until(() => heard[0]!.length === 1, 'the first to hear the second');
+  heard[0]!.length = 0;
+  for (let seq = 3; seq < 53; seq++) {
     for (const [n, party] of parties.entries()) party.send(packetOf(2 * seq + n), legs[n]!);
   }
   await until(() => heard.every((packets) => packets.length === 50), 'both to hear each other');
   for (const n of [0, 1]) {
-    const expected = Array.from({ length: 50 }, (_, seq) => ({ payload: 2 * seq + 1 - n, port: legs[n]!.rtpPort }));
+    const expected = Array.from({ length: 50 }, (_, k) => ({ payload: 2 * (k + 3) + 1 - n, port: legs[n]!.rtpPort }));
     assert.deepEqual(heard[n], expected);
   }
+  await assert.rejects(session.addSink(0, { remote: 'learned' }), RangeError);
   await session.close();
   for (const party of parties) party.close();
+  await tested.close();
+});
+
+test('a sink follows the party that it goes to: to the port that is heard, to another address, and nowhere meanwhile', async () => {
+  const tested = await TestEngine.start();
+  const [speaker, listener, other] = [await Sender.open(), await Sender.open(), await Sender.open()];
+  const session = await tested.engine.openSession();
+  const from = await session.addStream({ ...STREAM, remote: speaker.remote });
+  const to = await session.addStream({ ...STREAM, channel: 1, remote: listener.remote });
+  const sink = await session.addSink(from.index, { remote: 'learned', via: to.index });
+  const listenAt = (party: Sender) => {
+    const packets: Buffer[] = [];
+    party.rtp.on('message', (packet) => void packets.push(packet));
+    return packets;
+  };
+  const [atListener, atOther] = [listenAt(listener), listenAt(other)];
+  let seq = 0;
+  const say = async (packets: Buffer[], what: string) => {
+    const before = packets.length;
+    speaker.send(packetOf(seq++), from);
+    await until(() => packets.length === before + 1, what);
+  };
+  await say(atListener, 'the signalled port');
+  const block = { ssrc: sink.ssrc, fractionLost: 0, cumulativeLost: 0, highestSeq: 1, jitter: 0 };
+  const blocks = [{ ...block, lastSr: 0, delaySinceLastSr: 0 }];
+  listener.sendRtcp(buildRtcp([{ type: 'rr', ssrc: 8, blocks }]), to);
+  await until(() => sink.stats().receiverReport !== null, 'what it reports of the sink');
+  other.send(packetOf(0), to); // the first that is heard from that address
+  await until(() => session.counters()[1]!.received === 1, 'the listener to speak');
+  await say(atOther, 'the port that is heard');
+  listener.send(packetOf(1), to); // the signalled one wins (symmetric RTP)
+  await until(() => session.counters()[1]!.received === 2, 'the signalled port to speak');
+  await say(atListener, 'the signalled port again');
+  await session.updateStream(to.index, { ...STREAM, remote: null });
+  speaker.send(packetOf(seq++), from);
+  await until(() => sink.stats().undirected === 1, 'a packet that has nowhere to go');
+  other.send(packetOf(2), to);
+  await until(() => session.counters()[1]!.received === 3, 'whoever is there now');
+  await say(atOther, 'where that is');
+  const sent = [...atListener, ...atOther].map((packet) => packet.readUInt16BE(2)).toSorted((a, b) => a - b);
+  assert.deepEqual(
+    sent.map((one) => one - sent[0]!),
+    [0, 1, 2, 3],
+    'numbers have no gap',
+  );
+  await session.close();
+  for (const party of [speaker, listener, other]) party.close();
   await tested.close();
 });
 
