@@ -13,6 +13,10 @@ export interface CoreExports extends SrtpExports, PlayerExports {
   replicate(packets: number, isFirst: number): number;
   openSink(sink: number): void;
   closeSink(sink: number): void;
+  replay(nowUs: bigint, isFirst: number): number;
+  beginLookBack(sink: number, lookBackUs: bigint, nowUs: bigint): void;
+  endLookBack(sink: number): void;
+  forgetLookBack(stream: number): void;
   received(first: number, count: number, socket: number, nowUs: number, aheadUs: number): void;
   countKernelDrops(socket: number, total: number): void;
   declareStreamDrops(stream: number, nowUs: bigint): number;

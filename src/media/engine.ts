@@ -9,7 +9,7 @@ import { addressBytes } from './address.ts';
 import { Lane, LaneError, LaneFull } from './lane.ts';
 import type { StreamSetup } from './lane-protocol.ts';
 import { Listeners, type Listening, type ListenOptions } from './listening.ts';
-import type { PacketTotals } from './memory.ts';
+import type { LookBackState, PacketTotals } from './memory.ts';
 import { NoPortLeft, PortLeases } from './ports.ts';
 import { Sink, type SinkOptions, type SinkPlace } from './sinks.ts';
 import { chooseDriver, type SocketDriver } from './sockets.ts';
@@ -37,6 +37,8 @@ export interface EngineOptions {
   learnSource?: boolean;
   /** How media is received; `auto`: native batches where they can be had, else node:dgram. */
   sockets?: SocketDriver;
+  /** How many seconds of its packets a stream keeps for sinks that are yet to come, unless it is told otherwise; 0. */
+  lookBackSeconds?: number;
   /** Differentiated services code point of what is sent (RFC 2474), with native sockets; 46, expedited forwarding. */
   dscp?: number;
   onEvent: (event: LaneEvent) => void;
@@ -58,6 +60,8 @@ export interface StreamOptions {
   rtcpMux: boolean;
   /** Keys of both directions when the stream is SRTP; null or left out: it comes in the clear. */
   srtp?: StreamSrtp | null;
+  /** Keeps its packets of so many seconds, 60 at most, for sinks that look back; as the engine's options say when left out. */
+  lookBackSeconds?: number;
 }
 
 /** Where a stream is received. */
@@ -87,6 +91,7 @@ export interface LaneStats {
   loopLoad: number;
   /** How long 99 % of the ticks of the last second were at most: the time in which the lane looks at no socket. 0: not known. */
   tickP99Ms: number;
+  lookBack: LookBackState;
 }
 
 /** What there is too little of. */
@@ -98,6 +103,7 @@ const MAX_TICK_P99_MS = 250;
 const MAX_JOURNAL_LAG_MS = 5_000;
 const MAX_JOURNAL_QUEUED_BYTES = 24 * 1024 * 1024;
 const DEFAULT_CLOCK_RATE = 8000;
+const MAX_LOOK_BACK_SECONDS = 60;
 /** Of a stream that receives nothing. */
 const NO_STREAM = { index: 0, clockRate: DEFAULT_CLOCK_RATE, rtcpMux: false, reportTo: null, srtp: null };
 const SILENCE_LOOK_EVERY_MS = 1_000;
@@ -223,7 +229,9 @@ export class MediaEngine {
       lanes: this.#lanes.map((lane) => {
         const { queuedBytes, writtenBytes, lagMs, loopLoad, tickP99Ms } = lane.memory.workerState;
         const journal = { queuedBytes, writtenBytes, lagMs };
-        return { lane: lane.id, streams: lane.streamCount, packets: lane.totals(), journal, loopLoad, tickP99Ms };
+        const { lookBack } = lane.memory;
+        const packets = lane.totals();
+        return { lane: lane.id, streams: lane.streamCount, packets, journal, loopLoad, tickP99Ms, lookBack };
       }),
     };
   }
@@ -307,7 +315,7 @@ export class RecordingMedia {
   }
 
   /**
-   * Replicates a stream to somebody, from its next packet on. Rejects with LaneFull, or with RangeError for what cannot be; nothing is
+   * Replicates a stream to somebody, from its next packet on, or with a look-back from an earlier one. Rejects with LaneFull, or with RangeError for what cannot be; nothing is
    * sent then.
    */
   async addSink(index: number, options: SinkOptions): Promise<Sink> {
@@ -316,7 +324,8 @@ export class RecordingMedia {
     const senders = way ? null : await this.#engine.senders(this.#lane);
     const local = senders ?? { ...way!.setup, rtcpPort: way!.setup.rtcpPort ?? way!.setup.rtpPort };
     const place: SinkPlace = {
-      ...{ stream, clockRate: setup.clockRate, via: senders?.slot ?? way!.slot },
+      ...{ stream, clockRate: setup.clockRate, lookBackSeconds: setup.lookBackSeconds ?? 0 },
+      ...{ via: senders?.slot ?? way!.slot },
       local: { address: local.address, rtpPort: local.rtpPort, rtcpPort: local.rtcpPort },
     };
     const sink = await Sink.open(this.#lane, place, options, (removed) => this.#sinks.delete(removed));
@@ -325,12 +334,12 @@ export class RecordingMedia {
   }
 
   /** A new source or other payload types for a stream that goes on, on the same ports. */
-  async updateStream(index: number, options: Omit<StreamOptions, 'channel'>): Promise<void> {
+  async updateStream(index: number, options: Omit<StreamOptions, 'channel' | 'lookBackSeconds'>): Promise<void> {
     const stream = this.#stream(index);
-    const { rtpPort, ownSsrc } = stream.setup;
+    const { rtpPort, ownSsrc, lookBackSeconds = 0 } = stream.setup;
     const { address, rtcpPort } = stream.setup;
     const updated = this.#setup(index, { ...options, channel: 0 });
-    const setup = { ...updated, ownSsrc, address, rtpPort, rtcpPort };
+    const setup = { ...updated, ownSsrc, address, rtpPort, rtcpPort, lookBackSeconds };
     await this.#lane.updateStream(stream.slot, setup);
     stream.setup = setup;
     stream.payloadTypes = options.payloadTypes;
@@ -409,8 +418,12 @@ export class RecordingMedia {
     return stream;
   }
 
-  #setup(index: number, { payloadTypes, remote, rtcpMux, srtp = null }: StreamOptions) {
-    const { learnSource } = this.#engine.options;
+  #setup(index: number, options: StreamOptions) {
+    const { learnSource, lookBackSeconds: usual = 0 } = this.#engine.options;
+    const { payloadTypes, remote, rtcpMux, srtp = null, lookBackSeconds = usual } = options;
+    if (!(lookBackSeconds >= 0 && lookBackSeconds <= MAX_LOOK_BACK_SECONDS)) {
+      throw new RangeError(`a look-back of ${lookBackSeconds} s: 0 to ${MAX_LOOK_BACK_SECONDS}`);
+    }
     if (srtp) for (const keys of [srtp.receive, srtp.send]) checkSrtpKeys(keys);
     const known = remote && !learnSource;
     return {
@@ -422,6 +435,7 @@ export class RecordingMedia {
       remote: known ? { ...remote, address: addressBytes(remote.address) } : null,
       reportTo: remote ? { address: remote.address, port: rtcpMux ? remote.rtpPort : remote.rtcpPort } : null,
       srtp,
+      lookBackSeconds,
     };
   }
 }

@@ -38,6 +38,8 @@ export interface SinkSetup extends Omit<SinkState, 'isSrtp'> {
   remote: { address: string; rtpPort: number; rtcpPort?: number };
   /** Null: it goes in the clear. */
   srtp: SrtpKeys | null;
+  /** How much of what its stream has kept it gets first. */
+  lookBackSeconds: number;
 }
 
 /** All of them can be sent again to a lane that was started again. */

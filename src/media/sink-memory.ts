@@ -31,6 +31,10 @@ export interface SinkCounts {
   unprotected: number;
   /** Packets that the network did not take. */
   sendErrors: number;
+  /** Of the packets: those that it got from the look-back ring of its stream. */
+  lookBackPackets: number;
+  /** Packets that the ring had forgotten before the sink got them, for there was no room. */
+  skipped: number;
 }
 
 export class SinkMemory {
@@ -74,7 +78,14 @@ export class SinkMemory {
       late: read(layout.SINK_LATE_AT),
       unprotected: read(layout.SINK_UNPROTECTED_AT),
       sendErrors: read(layout.SINK_SEND_ERRORS_AT),
+      lookBackPackets: read(layout.SINK_LOOK_BACK_PACKETS_AT),
+      skipped: read(layout.SINK_SKIPPED_AT),
     };
+  }
+
+  /** Whether one of them gets packets of a look-back ring still. */
+  get areLookingBack(): boolean {
+    return this.#view.getUint32(layout.LANE_AT + layout.LANE_REPLAY_SINKS_AT, true) > 0;
   }
 
   countSendError(sink: number): void {

@@ -33,6 +33,8 @@ const REPORT_TURNS = 50;
 const RECORDING_PACE_MS = 2;
 /** What is forwarded is not to wait longer. */
 const FORWARDING_PACE_MS = 0.5;
+/** Sinks that look back get a packet of 20 ms each time. */
+const REPLAY_MS = 5;
 /** While the journal's I/O is under way, its completions are not to wait longer. */
 const JOURNAL_TURN_MS = 1;
 const LOAD_MS = 1_000;
@@ -105,6 +107,8 @@ class LaneWorker {
   readonly #life: number;
   readonly #streams = new Map<number, StreamSetup>();
   readonly #sinks = new Map<number, SinkSetup>();
+  /** Streams whose packets are kept for sinks that are yet to come. */
+  readonly #lookBacks = new Set<number>();
   readonly #schedule = new Schedule();
   /** Notes that found no room; they go before anything else once there is some. */
   readonly #waitingNotes: { slot: number; note: Uint8Array }[] = [];
@@ -143,6 +147,12 @@ class LaneWorker {
     );
     this.#schedule.add(REPORT_MS / REPORT_TURNS, nowMs, () => this.#sendReports());
     this.#schedule.add(LOAD_MS, nowMs, () => this.#tellLoad());
+    this.#schedule.add(
+      REPLAY_MS,
+      nowMs,
+      () => this.#replay(),
+      () => this.#core.sinks.areLookingBack,
+    );
     this.#sockets.run(() => this.#turn());
   }
 
@@ -201,7 +211,7 @@ class LaneWorker {
     } else if (command.do === 'close-stream') await this.#closeStream(command.slot);
     else if (/-(player|mixer)$/.test(command.do)) this.#listen(command);
     else if (command.do === 'open-sink') this.#openSink(command.slot, sinkFromWire(command.setup));
-    else if (command.do === 'pause-sink') this.#core.sinks.setPaused(command.slot, command.paused);
+    else if (command.do === 'pause-sink') this.#pauseSink(command.slot, command.paused);
     else if (command.do === 'close-sink') this.#closeSink(command.slot);
     else if (command.do === 'pause') memory.setPaused(command.slot, command.paused);
     else if (command.do === 'note') await this.#note(command.slot, command.note);
@@ -236,9 +246,15 @@ class LaneWorker {
   #process(packets: number): void {
     const { wasm } = this.#core;
     wasm.process(packets);
-    if (this.#sinks.size === 0) return;
+    if (this.#sinks.size === 0 && this.#lookBacks.size === 0) return;
     for (let sends = wasm.replicate(packets, 1); sends > 0; sends = wasm.replicate(packets, 0))
       this.#sockets.send(sends);
+  }
+
+  #replay(): void {
+    const { wasm } = this.#core;
+    const now = nowUs();
+    for (let sends = wasm.replay(now, 1); sends > 0; sends = wasm.replay(now, 0)) this.#sockets.send(sends);
   }
 
   #openSink(slot: number, setup: SinkSetup): void {
@@ -247,7 +263,14 @@ class LaneWorker {
     sinks.write(slot, { ...setup, isSrtp: setup.srtp !== null });
     this.#sockets.openSink(slot, setup.via, setup.remote.address, setup.remote.rtpPort);
     wasm.openSink(slot);
+    if (!setup.paused) wasm.beginLookBack(slot, BigInt(Math.round(setup.lookBackSeconds * 1e6)), nowUs());
     this.#sinks.set(slot, setup);
+  }
+
+  /** What it has not got of a look-back by then belongs to the pause. */
+  #pauseSink(slot: number, paused: boolean): void {
+    this.#core.sinks.setPaused(slot, paused);
+    if (paused) this.#core.wasm.endLookBack(slot);
   }
 
   #closeSink(slot: number): void {
@@ -279,6 +302,7 @@ class LaneWorker {
       throw error;
     }
     this.#streams.set(slot, setup);
+    if (setup.lookBackSeconds) this.#lookBacks.add(slot);
   }
 
   #updateStream(slot: number, setup: StreamSetup): void {
@@ -302,9 +326,11 @@ class LaneWorker {
     await this.#sockets.drain(slot);
     this.#sockets.close(slot);
     while (this.#core.wasm.declareStreamDrops(slot, nowUs()) === 0) await this.#flushed();
+    this.#core.wasm.forgetLookBack(slot);
     this.#core.memory.closeStream(slot);
     this.#core.srtp.close(slot);
     this.#streams.delete(slot);
+    this.#lookBacks.delete(slot);
   }
 
   /** A BYE can overtake media. Streams that close together wait together. */
