@@ -6,3 +6,4 @@ await import('./engine.test.ts');
 await import('./lane-restart.test.ts');
 await import('./srtp-lane.test.ts');
 await import('./replicate.test.ts');
+await import('./look-back.test.ts');

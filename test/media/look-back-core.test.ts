@@ -157,6 +157,17 @@ test('a stream without look-back takes no chunk, and one that is closed gives al
   assert.equal(lane.rig.core.memory.lookBack.usedBytes, 0);
 });
 
+test('a lane that stands still forgets nothing that a sink has still to get', () => {
+  const lane = new Lane();
+  for (let n = 0; n < 100; n++) lane.receive(packet(n), 1_200);
+  lane.open(0, packet(99).arrivalUs, LOOK_BACK_US);
+  for (let n = 100; n < 200; n++) assert.deepEqual(lane.receive(packet(n), 1_200), []);
+  const got = range(0, 30).flatMap(() => lane.replay(packet(199).arrivalUs));
+  assert.deepEqual(numbersOf(got), range(0, 200));
+  lane.receive(packet(200), 1_200);
+  assert.ok(lane.rig.core.memory.lookBack.usedBytes < 130 * 1_300, 'then what is too old goes');
+});
+
 test('an exhausted pool costs a stream its own past, and nobody else anything', () => {
   const lane = new Lane();
   lane.rig.open(1, { lookBackSeconds: LOOK_BACK_SECONDS });
