@@ -22,8 +22,8 @@ async function receiver() {
   return { socket, packets, port: socket.address().port };
 }
 
-test('examples/replicate.ts sends a stream on to two addresses', async () => {
-  const [clear, secure] = [await receiver(), await receiver()];
+test('examples/replicate.ts sends a stream on to two addresses, and its past to one that comes late', async () => {
+  const [clear, secure, late] = [await receiver(), await receiver(), await receiver()];
   const suite = 'AES_CM_128_HMAC_SHA1_80';
   const keyAndSalt = randomBytes(30);
   const child = spawn(
@@ -33,7 +33,7 @@ test('examples/replicate.ts sends a stream on to two addresses', async () => {
       `127.0.0.1:${clear.port}`,
       `127.0.0.1:${secure.port}=${suite}:${keyAndSalt.toString('base64')}`,
     ],
-    { cwd: ROOT, stdio: ['ignore', 'pipe', 'inherit'] },
+    { cwd: ROOT, stdio: ['pipe', 'pipe', 'inherit'] },
   );
   after(() => child.kill('SIGKILL'));
   const ended = once(child, 'exit');
@@ -56,7 +56,13 @@ test('examples/replicate.ts sends a stream on to two addresses', async () => {
     secure.packets.map((packet) => Buffer.from(unprotectRtp(session.rtp, 0, packet)).subarray(12)),
     payloads,
   );
+  child.stdin.write(`127.0.0.1:${late.port}\n`);
+  await until(() => late.packets.length === 20, 'the late one');
+  assert.deepEqual(
+    late.packets.map((packet) => packet.subarray(12)),
+    payloads,
+  );
   child.kill('SIGINT');
   assert.deepEqual(await ended, [0, null]);
-  for (const { socket } of [clear, secure]) socket.close();
+  for (const { socket } of [clear, secure, late]) socket.close();
 });
