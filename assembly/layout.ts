@@ -364,6 +364,7 @@ export const STREAM_OTHER_WINDOW_AT = STREAM_OTHER_STATE_AT + STREAM_EPOCH_STATE
 export const STREAM_LOOK_BACK_US_AT = STREAM_OTHER_WINDOW_AT + STREAM_WINDOW_BYTES;
 export const STREAM_OLDEST_CHUNK_AT = STREAM_LOOK_BACK_US_AT + 8;
 export const STREAM_NEWEST_CHUNK_AT = STREAM_LOOK_BACK_US_AT + 12;
+export const STREAM_CHUNKS_AT = STREAM_LOOK_BACK_US_AT + 16;
 /** Where two epochs are exchanged. */
 export const EXCHANGE_AT = 9472;
 export const EXCHANGE_BYTES = WINDOW_PACKETS / 8;
@@ -719,6 +720,8 @@ export const LOOK_BACK_AT = MIXERS_AT + MAX_MIXERS * MIXER_BYTES;
 export const CHUNK_BYTES = 16640;
 /** 3 hours of G.711 in all. The system gives memory to those only that were ever used. */
 export const LOOK_BACK_CHUNKS = 8192;
+/** Of one stream at most, for each second that it looks back and one more: 2 Mbit/s. A flood must not take the pool from the others. */
+export const CHUNKS_PER_SECOND = 16;
 /** Next chunk of the ring, or of the free ones, by number + 1. */
 export const CHUNK_NEXT_AT = 0;
 /** Address behind its last packet. */

@@ -2,7 +2,8 @@
  * The look-back ring of a stream: its packets of the last seconds as they came, decrypted, for sinks that are yet to be opened. What of it is
  * older is forgotten, chunk by chunk. Of a paused recording there are no packets here.
  *
- * Chunks come from one pool of the lane. When that is exhausted a stream gives up its own oldest packets, never those of others.
+ * Chunks come from one pool of the lane. When that is exhausted, or the stream has its share, it gives up its own oldest packets, never those
+ * of others.
  */
 import {
   CHUNK_BYTES,
@@ -11,6 +12,7 @@ import {
   CHUNK_NEXT_AT,
   CHUNK_PACKETS_AT,
   CHUNK_PACKETS_FROM,
+  CHUNKS_PER_SECOND,
   DESCRIPTOR_ARRIVAL_US_AT,
   DESCRIPTOR_BYTES,
   DESCRIPTOR_LENGTH_AT,
@@ -26,12 +28,13 @@ import {
   SINK_CURSOR_AT,
   SINK_NEXT_AT,
   SINK_SKIPPED_AT,
+  STREAM_CHUNKS_AT,
   STREAM_LOOK_BACK_US_AT,
   STREAM_NEWEST_CHUNK_AT,
   STREAM_OLDEST_CHUNK_AT,
   STREAM_SINKS_AT,
 } from '../layout';
-import { streamAt } from '../rtp/stream';
+import { count, streamAt } from '../rtp/stream';
 import { sinkAt } from './sinks';
 
 function chunkAt(chunk: u32): usize {
@@ -125,6 +128,7 @@ function forgetOldest(stream: usize): void {
   const second = load<u32>(chunk, CHUNK_NEXT_AT);
   store<u32>(stream, second, STREAM_OLDEST_CHUNK_AT);
   if (second == 0) store<u32>(stream, 0, STREAM_NEWEST_CHUNK_AT);
+  store<u32>(stream, load<u32>(stream, STREAM_CHUNKS_AT) - 1, STREAM_CHUNKS_AT);
   store<u32>(chunk, load<u32>(LANE_AT, LANE_FREE_CHUNK_AT), CHUNK_NEXT_AT);
   store<u32>(LANE_AT, oldest, LANE_FREE_CHUNK_AT);
   store<u32>(LANE_AT, load<u32>(LANE_AT, LANE_TAKEN_CHUNKS_AT) - 1, LANE_TAKEN_CHUNKS_AT);
@@ -146,7 +150,7 @@ function chunkWithRoom(stream: usize, bytes: u32): usize {
     const chunk = chunkAt(newest - 1);
     if (load<u32>(chunk, CHUNK_END_AT) + bytes < ((chunk + CHUNK_BYTES) as u32)) return chunk;
   }
-  if (!isChunkLeft()) {
+  if (!isChunkLeft() || hasItsShare(stream)) {
     const oldest = load<u32>(stream, STREAM_OLDEST_CHUNK_AT);
     if (oldest == 0) return 0;
     countShort(load<u32>(chunkAt(oldest - 1), CHUNK_PACKETS_AT));
@@ -159,6 +163,11 @@ function isChunkLeft(): bool {
   return load<u32>(LANE_AT, LANE_TAKEN_CHUNKS_AT) < (LOOK_BACK_CHUNKS as u32);
 }
 
+function hasItsShare(stream: usize): bool {
+  const share = ((load<u64>(stream, STREAM_LOOK_BACK_US_AT) + 1000000) * CHUNKS_PER_SECOND) / 1000000;
+  return (load<u32>(stream, STREAM_CHUNKS_AT) as u64) >= share;
+}
+
 /** Those that were used before come first: the others cost no memory. */
 function addChunk(stream: usize): usize {
   let chunk = load<u32>(LANE_AT, LANE_FREE_CHUNK_AT);
@@ -168,6 +177,7 @@ function addChunk(stream: usize): usize {
     store<u32>(LANE_AT, chunk, LANE_TOUCHED_CHUNKS_AT);
   }
   store<u32>(LANE_AT, load<u32>(LANE_AT, LANE_TAKEN_CHUNKS_AT) + 1, LANE_TAKEN_CHUNKS_AT);
+  count(stream, STREAM_CHUNKS_AT);
   const entry = chunkAt(chunk - 1);
   store<u32>(entry, 0, CHUNK_NEXT_AT);
   store<u32>(entry, 0, CHUNK_PACKETS_AT);

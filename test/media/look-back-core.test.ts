@@ -195,6 +195,15 @@ test('an exhausted pool costs a stream its own past, and nobody else anything', 
   assert.equal(range(0, 10).flatMap(() => lane.replay(packet(130).arrivalUs + LOOK_BACK_US)).length, 50);
 });
 
+test('a flood takes no more of the pool than the share of a stream', () => {
+  const lane = new Lane();
+  for (let n = 0; n < 100; n++) lane.receive({ ...packet(n), arrivalUs: START_US + n * 100 }, 16_000);
+  const share = (LOOK_BACK_SECONDS + 1) * layout.CHUNKS_PER_SECOND;
+  const { usedBytes, shortPackets } = lane.rig.core.memory.lookBack;
+  assert.equal(usedBytes, share * layout.CHUNK_BYTES);
+  assert.equal(shortPackets, 100 - share);
+});
+
 test('more sinks than a round serves: all get all, in turn', () => {
   const lane = new Lane();
   for (let n = 0; n < 20; n++) lane.receive(packet(n));

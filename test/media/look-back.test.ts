@@ -109,6 +109,26 @@ test('a pause ends a look-back: the sink goes on with what comes behind it', asy
   await tested.close();
 });
 
+test('the engine says how much a stream keeps that says nothing, and an update of the stream changes nothing of it', async () => {
+  const tested = await TestEngine.start({ lookBackSeconds: 3 });
+  const sender = await Sender.open();
+  const receiver = await Receiver.open();
+  const session = await tested.engine.openSession();
+  const { lookBackSeconds: _, ...stream } = STREAM;
+  const media = await session.addStream({ ...stream, remote: sender.remote });
+  for (let seq = 0; seq < 10; seq++) sender.send(packetOf(seq), media);
+  await until(() => session.counters()[0]!.received === 10, 'the past');
+  await session.updateStream(media.index, { ...stream, remote: sender.remote });
+  const remote = { address: LOOPBACK, rtpPort: receiver.port };
+  await assert.rejects(session.addSink(media.index, { remote, lookBack: 3.1 }), RangeError);
+  await session.addSink(media.index, { remote, lookBack: 3 });
+  await until(() => receiver.packets.length === 10, 'what was kept');
+  await session.close();
+  receiver.close();
+  sender.close();
+  await tested.close();
+});
+
 test('what cannot be looked back to is refused', async () => {
   const { tested, sender, session, media } = await start();
   const remote = { address: LOOPBACK, rtpPort: 9 };
