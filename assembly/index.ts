@@ -7,10 +7,12 @@ import { playerAt } from './jitter/player';
 import { appendRecord, flushBlocks } from './journal/blocks';
 import { buildCrcTable, crc32c as crc32cOf } from './journal/crc32c';
 import { KIND_NOTE, NO_STREAM } from './layout';
+import { forget } from './replicate/look-back';
 import { setReceiver } from './replicate/receivers';
-import { beginReplication, replicateSome, sinkAt } from './replicate/replicate';
+import { beginRound, lookBack, replaySome, stopLookingBack } from './replicate/replay';
+import { beginReplication, replicateSome } from './replicate/replicate';
 import { writeSinkReport } from './replicate/report';
-import { linkSink, unlinkSink } from './replicate/sinks';
+import { linkSink, sinkAt, unlinkSink } from './replicate/sinks';
 import { linkSource as link, unlinkSource as unlink } from './rtp/demultiplex';
 import { process as processBatch } from './rtp/process';
 import { lostInStream } from './rtp/reception';
@@ -83,6 +85,7 @@ export function openSink(sink: u32): void {
 }
 
 export function closeSink(sink: u32): void {
+  stopLookingBack(sink);
   unlinkSink(sink);
 }
 
@@ -102,6 +105,27 @@ export function sinkReport(
   isLast: u32,
 ): u32 {
   return writeSinkReport(sinkAt(sink), to, nowUs, wallMs, cname, cnameBytes, isLast != 0);
+}
+
+/** Outgoing packets of look-back rings that are due now: to be called until it gives 0; `isFirst`: a round begins. */
+export function replay(nowUs: u64, isFirst: u32): u32 {
+  if (isFirst != 0) beginRound();
+  return replaySome(nowUs);
+}
+
+/** The sink gets first what its stream has kept of so many microseconds. */
+export function beginLookBack(sink: u32, lookBackUs: u64, nowUs: u64): void {
+  lookBack(sink, lookBackUs, nowUs);
+}
+
+/** The sink gets nothing more of the ring. */
+export function endLookBack(sink: u32): void {
+  stopLookingBack(sink);
+}
+
+/** Nothing of the stream is kept any more. */
+export function forgetLookBack(stream: u32): void {
+  forget(streamAt(stream));
 }
 
 /** 0 when there are drops to declare and no room in the journal to do it now. */

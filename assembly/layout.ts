@@ -90,6 +90,17 @@ export const LANE_REPLICATE_PACKET_AT = 168;
 export const LANE_REPLICATE_SINK_AT = 172;
 /** Counts up when a stream has learned where its packets come from, or hears another port. */
 export const LANE_SOURCE_CHANGES_AT = 176;
+/** The queue of the sinks that get packets of look-back rings, by number + 1, and how many of them the round at hand has still to serve. */
+export const LANE_REPLAY_HEAD_AT = 208;
+export const LANE_REPLAY_TAIL_AT = 212;
+export const LANE_REPLAY_SINKS_AT = 216;
+export const LANE_REPLAY_LEFT_AT = 220;
+/** Chunks of look-back rings: a chain of free ones (number + 1), how many were ever taken, how many are taken now. */
+export const LANE_FREE_CHUNK_AT = 224;
+export const LANE_TOUCHED_CHUNKS_AT = 228;
+export const LANE_TAKEN_CHUNKS_AT = 232;
+/** Packets that have left a ring before their time, for there was no chunk left. */
+export const LANE_LOOK_BACK_SHORT_AT = 236;
 
 // --- SRTP: the same addresses in a lane and in the memory of the library (see src/media/srtp.ts) ---
 
@@ -298,7 +309,7 @@ export const RECORDING_NEXT_DIRTY_AT = 36;
 export const RECORDING_UNRECORDED_AT = 40;
 
 export const STREAMS_AT = RECORDINGS_AT + MAX_RECORDINGS * RECORDING_BYTES;
-export const STREAM_BYTES = 768;
+export const STREAM_BYTES = 792;
 export const STREAM_FLAGS_AT = 0;
 export const STREAM_RECORDING_AT = 4;
 export const STREAM_INDEX_AT = 8;
@@ -363,6 +374,11 @@ export const STREAM_REPORT_TIMESTAMP_AT = 504;
 export const STREAM_REPORT_EPOCH_AT = 508;
 /** The CNAME that came with it: a byte of length, then the text. */
 export const STREAM_CNAME_AT = 512;
+/** How far back its packets are kept (0: not at all), and the oldest and the newest chunk of them, by number + 1. */
+export const STREAM_LOOK_BACK_US_AT = 768;
+export const STREAM_OLDEST_CHUNK_AT = STREAM_LOOK_BACK_US_AT + 8;
+export const STREAM_NEWEST_CHUNK_AT = STREAM_LOOK_BACK_US_AT + 12;
+export const STREAM_CHUNKS_AT = STREAM_LOOK_BACK_US_AT + 16;
 /** Where two epochs are exchanged. */
 export const EXCHANGE_AT = 9472;
 export const EXCHANGE_BYTES = WINDOW_PACKETS / 8;
@@ -516,6 +532,14 @@ export const SINK_LATE_AT = 64;
 export const SINK_UNPROTECTED_AT = 68;
 /** Packets that the network did not take. */
 export const SINK_SEND_ERRORS_AT = 72;
+/** The packet of the look-back ring that it gets next, by address; 0: it gets what comes. Next sink of the queue, by number + 1. */
+export const SINK_CURSOR_AT = 96;
+export const SINK_REPLAY_NEXT_AT = 100;
+/** Packets of the ring that it got, and those that were gone before it got them. */
+export const SINK_LOOK_BACK_PACKETS_AT = 104;
+export const SINK_SKIPPED_AT = 108;
+/** A packet is due when it had come by REPLAY_SPEED * now - this. */
+export const SINK_PACE_US_AT = 112;
 /** Own payload type by the source's. */
 export const SINK_PAYLOAD_TYPES_AT = 128;
 /** Its receiver: address as 16 bytes, the port that its RTCP comes from (0: not known), and the next sink in the chain of receivers, by number + 1. */
@@ -751,7 +775,32 @@ export const MIXER_SUM_AT = MIXER_MEMBERS_AT + MIXER_MEMBERS * 4;
 export const MIXER_FRAMES_AT = MIXER_SUM_AT + 1920;
 export const MIXER_BYTES = MIXER_FRAMES_AT + RING_FRAMES * FRAME_BYTES;
 export const MIXERS_AT = PLAYERS_AT + MAX_PLAYERS * PLAYER_BYTES;
-export const LANE_MEMORY_BYTES = MIXERS_AT + MAX_MIXERS * MIXER_BYTES;
+
+// --- look-back rings of streams: chains of chunks of packets, as they came (see assembly/replicate/look-back.ts) ---
+
+export const LOOK_BACK_AT = MIXERS_AT + MAX_MIXERS * MIXER_BYTES;
+/** As SLOT_BYTES, not a multiple of 4096. 71 packets of 20 ms of G.711: 1.4 s. */
+export const CHUNK_BYTES = 16640;
+/** 3 hours of G.711 in all. The system gives memory to those only that were ever used. */
+export const LOOK_BACK_CHUNKS = 8192;
+/** Of one stream at most, for each second that it looks back and one more: 2 Mbit/s. A flood must not take the pool from the others. */
+export const CHUNKS_PER_SECOND = 16;
+/** Next chunk of the ring, or of the free ones, by number + 1. */
+export const CHUNK_NEXT_AT = 0;
+/** Address behind its last packet. */
+export const CHUNK_END_AT = 4;
+export const CHUNK_PACKETS_AT = 8;
+/** When its last packet had come. */
+export const CHUNK_NEWEST_US_AT = 16;
+/** Packets: the descriptor of each, whose offset is that of the packet behind it. */
+export const CHUNK_PACKETS_FROM = 24;
+/** A ring is read so much faster than it was filled. */
+export const REPLAY_SPEED = 4;
+/** Of one round: sinks at most, and packets of each. */
+export const REPLAY_SINKS = 256;
+export const REPLAY_PACKETS = 8;
+
+export const LANE_MEMORY_BYTES = LOOK_BACK_AT + LOOK_BACK_CHUNKS * CHUNK_BYTES;
 
 // --- status of a packet ---
 

@@ -33,9 +33,9 @@ import {
   SINK_ANCHOR_SEQ_AT,
   SINK_ANCHORING,
   SINK_ARRIVAL_US_AT,
-  SINK_BYTES,
   SINK_CLOCK_RATE_AT,
   SINK_CONTEXTS,
+  SINK_CURSOR_AT,
   SINK_EPOCH_AT,
   SINK_FLAGS_AT,
   SINK_LATE_AT,
@@ -54,7 +54,6 @@ import {
   SINK_UNDIRECTED_AT,
   SINK_UNPROTECTED_AT,
   SINK_WAITING,
-  SINKS_AT,
   SLOT_BYTES,
   SLOT_HEADROOM_BYTES,
   SLOT_SLACK_BYTES,
@@ -73,12 +72,10 @@ import { payloadBytes, timestampOf } from '../rtp/header';
 import { count, streamAt } from '../rtp/stream';
 import { protectBatch } from '../srtp/protect';
 import { workAt } from '../srtp/work';
+import { keep } from './look-back';
+import { sinkAt } from './sinks';
 
 const MARKER: u32 = 0x80;
-
-export function sinkAt(sink: u32): usize {
-  return SINKS_AT + sink * SINK_BYTES;
-}
 
 function sendAt(n: u32): usize {
   return SENDS_AT + n * SEND_BYTES;
@@ -99,13 +96,17 @@ export function replicateSome(packets: u32): u32 {
   for (; n < packets; n++) {
     const descriptor: usize = DESCRIPTORS_AT + n * DESCRIPTOR_BYTES;
     if (!isToReplicate(descriptor)) continue;
-    if (next == 0) next = load<u32>(streamAt(load<u32>(descriptor, DESCRIPTOR_STREAM_AT)), STREAM_SINKS_AT);
+    if (next == 0) {
+      keep(descriptor);
+      next = load<u32>(streamAt(load<u32>(descriptor, DESCRIPTOR_STREAM_AT)), STREAM_SINKS_AT);
+    }
     while (next != 0 && hasRoom(sends, out)) {
       const sink = sinkAt(next - 1);
-      const bytes = copyTo(sink, descriptor, out + SLOT_HEADROOM_BYTES);
+      // Who looks back still gets it from the ring, when its turn has come.
+      const bytes = load<u32>(sink, SINK_CURSOR_AT) == 0 ? copyTo(sink, descriptor, out + SLOT_HEADROOM_BYTES) : 0;
       if (bytes != 0) {
         describeSend(sends++, next - 1, out + SLOT_HEADROOM_BYTES, bytes);
-        out += (SLOT_HEADROOM_BYTES + bytes + SLOT_SLACK_BYTES + 15) & ~15;
+        out = behind(out, bytes);
       }
       next = load<u32>(sink, SINK_NEXT_AT);
     }
@@ -124,18 +125,23 @@ function isToReplicate(descriptor: usize): bool {
   return load<u32>(descriptor, DESCRIPTOR_CHANNEL_AT) == CHANNEL_RTP;
 }
 
-function hasRoom(sends: u32, out: usize): bool {
+export function hasRoom(sends: u32, out: usize): bool {
   return sends < (MAX_SENDS as u32) && out + SLOT_BYTES <= ((OUT_AT + OUT_BYTES) as usize);
 }
 
-function describeSend(n: u32, sink: u32, at: usize, bytes: u32): void {
+/** Where the next outgoing packet goes. */
+export function behind(out: usize, bytes: u32): usize {
+  return out + ((SLOT_HEADROOM_BYTES + bytes + SLOT_SLACK_BYTES + 15) & ~15);
+}
+
+export function describeSend(n: u32, sink: u32, at: usize, bytes: u32): void {
   store<u32>(sendAt(n), sink, SEND_SINK_AT);
   store<u32>(sendAt(n), at as u32, SEND_OFFSET_AT);
   store<u32>(sendAt(n), bytes, SEND_LENGTH_AT);
 }
 
 /** The packet as the sink gets it, at `to`. Gives its length; 0 when the sink gets nothing of it. */
-function copyTo(sink: usize, descriptor: usize, to: usize): u32 {
+export function copyTo(sink: usize, descriptor: usize, to: usize): u32 {
   const flags = load<u32>(sink, SINK_FLAGS_AT);
   if ((flags & (SINK_PAUSED | SINK_WAITING)) != 0) {
     if ((flags & SINK_PAUSED) == 0) count(sink, SINK_UNDIRECTED_AT);
@@ -188,7 +194,7 @@ function anchor(sink: usize, epoch: u32, extSeq: u32, timestamp: u32, arrivalUs:
 }
 
 /** All packets of sinks with keys in one go. */
-function protect(sends: u32): void {
+export function protect(sends: u32): void {
   let works: u32 = 0;
   for (let n: u32 = 0; n < sends; n++) {
     const sink = load<u32>(sendAt(n), SEND_SINK_AT);

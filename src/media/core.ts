@@ -16,6 +16,10 @@ export interface CoreExports extends SrtpExports, PlayerExports {
   linkSource(stream: number): void;
   unlinkSource(stream: number): void;
   setSinkReceiver(sink: number, address: number, rtcpPort: number): void;
+  replay(nowUs: bigint, isFirst: number): number;
+  beginLookBack(sink: number, lookBackUs: bigint, nowUs: bigint): void;
+  endLookBack(sink: number): void;
+  forgetLookBack(stream: number): void;
   received(first: number, count: number, socket: number, nowUs: number, aheadUs: number): void;
   countKernelDrops(socket: number, total: number): void;
   declareStreamDrops(stream: number, nowUs: bigint): number;

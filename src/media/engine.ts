@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { addressBytes } from './address.ts';
 import { Lane } from './lane.ts';
-import type { PacketTotals } from './memory.ts';
+import type { LookBackState, PacketTotals } from './memory.ts';
 import { MediaSession } from './session.ts';
 import { chooseDriver, type SocketDriver } from './sockets.ts';
 import { StreamPorts } from './stream-ports.ts';
@@ -29,6 +29,8 @@ export interface EngineOptions {
   streamsPerPort?: number;
   /** How media is received; `auto`: native batches where they can be had, else node:dgram. */
   sockets?: SocketDriver;
+  /** How many seconds of its packets a stream keeps for sinks that are yet to come, unless it is told otherwise; 0. */
+  lookBackSeconds?: number;
   /** Differentiated services code point of what is sent (RFC 2474), with native sockets; 46, expedited forwarding. */
   dscp?: number;
   onEvent: (event: LaneEvent) => void;
@@ -50,6 +52,7 @@ export interface LaneStats {
   loopLoad: number;
   /** How long 99 % of the ticks of the last second were at most: the time in which the lane looks at no socket. 0: not known. */
   tickP99Ms: number;
+  lookBack: LookBackState;
 }
 
 /** What there is too little of. */
@@ -137,7 +140,9 @@ export class MediaEngine {
       lanes: this.#lanes.map((lane) => {
         const { queuedBytes, writtenBytes, lagMs, loopLoad, tickP99Ms } = lane.memory.workerState;
         const journal = { queuedBytes, writtenBytes, lagMs };
-        return { lane: lane.id, streams: lane.streamCount, packets: lane.totals(), journal, loopLoad, tickP99Ms };
+        const { lookBack } = lane.memory;
+        const packets = lane.totals();
+        return { lane: lane.id, streams: lane.streamCount, packets, journal, loopLoad, tickP99Ms, lookBack };
       }),
     };
   }

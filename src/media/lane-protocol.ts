@@ -74,6 +74,8 @@ export interface SinkSetup extends Omit<SinkState, 'isSrtp' | 'hasReportKeys'> {
   /** What its receiver reports under; null: not known. */
   receiveSrtp: SrtpKeys | null;
   keepAliveMs: number;
+  /** How much of what its stream has kept it gets first. */
+  lookBackSeconds: number;
 }
 
 /** All of them can be sent again to a lane that was started again. */

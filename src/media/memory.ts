@@ -57,6 +57,16 @@ export interface StreamState {
   host?: number | null;
   /** By which it is told from others of its source on that port; null or left out: there are none. */
   signalledSsrc?: number | null;
+  /** How far back its packets are kept for sinks that are yet to come; not at all when left out. */
+  lookBackSeconds?: number;
+}
+
+/** What the look-back rings of a lane hold. */
+export interface LookBackState {
+  usedBytes: number;
+  maxBytes: number;
+  /** Packets that were forgotten before their time, for there was no room. */
+  shortPackets: number;
 }
 
 /** What the worker writes for others to read. */
@@ -136,6 +146,15 @@ export class LaneMemory {
     this.#tell(layout.LANE_TICK_P99_MS_AT, tickP99Ms);
   }
 
+  get lookBack(): LookBackState {
+    const read = (at: number) => this.#view.getUint32(layout.LANE_AT + at, true);
+    return {
+      usedBytes: read(layout.LANE_TAKEN_CHUNKS_AT) * layout.CHUNK_BYTES,
+      maxBytes: layout.LOOK_BACK_CHUNKS * layout.CHUNK_BYTES,
+      shortPackets: read(layout.LANE_LOOK_BACK_SHORT_AT),
+    };
+  }
+
   /** The slot's chain of staged records is the core's: empty, or the recording's own if it is opened again. */
   openRecording(slot: number, id: Uint8Array, isRecorded = true): void {
     const at = layout.RECORDINGS_AT + slot * layout.RECORDING_BYTES;
@@ -157,6 +176,8 @@ export class LaneMemory {
     this.#view.setUint32(at + layout.STREAM_OWN_SSRC_AT, state.ownSsrc, true);
     this.#view.setUint32(at + layout.STREAM_EPOCH_AT, state.firstEpoch, true);
     this.#view.setUint32(at + layout.STREAM_NEXT_EPOCH_AT, state.firstEpoch, true);
+    const lookBackUs = BigInt(Math.round((state.lookBackSeconds ?? 0) * 1e6));
+    this.#view.setBigUint64(at + layout.STREAM_LOOK_BACK_US_AT, lookBackUs, true);
     this.updateStream(slot, state);
   }
 

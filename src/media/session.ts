@@ -28,6 +28,8 @@ export interface StreamOptions {
   ssrc?: number | null;
   /** Keys of both directions when the stream is SRTP; null or left out: it comes in the clear. */
   srtp?: StreamSrtp | null;
+  /** Keeps its packets of so many seconds, 60 at most, for sinks that look back; as the engine's options say when left out. */
+  lookBackSeconds?: number;
 }
 
 /** Where a stream is received. */
@@ -49,6 +51,7 @@ export interface StreamCounters {
 }
 
 const DEFAULT_CLOCK_RATE = 8000;
+const MAX_LOOK_BACK_SECONDS = 60;
 const AUXILIARY = new Set(['CN', 'TELEPHONE-EVENT', 'RED']);
 
 interface OpenStream {
@@ -101,7 +104,7 @@ export class MediaSession {
   }
 
   /**
-   * Replicates a stream to somebody, from its next packet on. Rejects with LaneFull, or with RangeError for what cannot be; nothing is
+   * Replicates a stream to somebody, from its next packet on, or with a look-back from an earlier one. Rejects with LaneFull, or with RangeError for what cannot be; nothing is
    * sent then.
    */
   async addSink(index: number, options: SinkOptions): Promise<Sink> {
@@ -110,7 +113,8 @@ export class MediaSession {
     const senders = way ? null : await this.#engine.ports.senders(this.#lane);
     const local = senders ?? { ...way!.setup, rtcpPort: way!.setup.rtcpPort ?? way!.setup.rtpPort };
     const place: SinkPlace = {
-      ...{ stream, clockRate: setup.clockRate, via: senders?.slot ?? way!.slot },
+      ...{ stream, clockRate: setup.clockRate, lookBackSeconds: setup.lookBackSeconds ?? 0 },
+      ...{ via: senders?.slot ?? way!.slot },
       local: { address: local.address, rtpPort: local.rtpPort, rtcpPort: local.rtcpPort },
     };
     const sink = await Sink.open(this.#lane, place, options, (removed) => this.#sinks.delete(removed));
@@ -119,11 +123,11 @@ export class MediaSession {
   }
 
   /** A new source or other payload types for a stream that goes on, on the same ports. */
-  async updateStream(index: number, options: Omit<StreamOptions, 'channel'>): Promise<void> {
+  async updateStream(index: number, options: Omit<StreamOptions, 'channel' | 'lookBackSeconds'>): Promise<void> {
     const stream = this.#stream(index);
-    const { ownSsrc, address, rtpPort, rtcpPort, host } = stream.setup;
+    const { ownSsrc, address, rtpPort, rtcpPort, host, lookBackSeconds = 0 } = stream.setup;
     const updated = this.#setup(index, { ...options, channel: 0 });
-    const setup = { ...updated, ownSsrc, address, rtpPort, rtcpPort, host };
+    const setup = { ...updated, ownSsrc, address, rtpPort, rtcpPort, host, lookBackSeconds };
     await this.#lane.updateStream(stream.slot, setup);
     this.#engine.ports.moved(this.#lane, stream.setup, setup);
     stream.setup = setup;
@@ -203,8 +207,12 @@ export class MediaSession {
     return stream;
   }
 
-  #setup(index: number, { payloadTypes, remote, rtcpMux, srtp = null, ssrc = null }: StreamOptions) {
-    const { learnSource } = this.#engine.options;
+  #setup(index: number, options: StreamOptions) {
+    const { learnSource, lookBackSeconds: usual = 0 } = this.#engine.options;
+    const { payloadTypes, remote, rtcpMux, srtp = null, ssrc = null, lookBackSeconds = usual } = options;
+    if (!(lookBackSeconds >= 0 && lookBackSeconds <= MAX_LOOK_BACK_SECONDS)) {
+      throw new RangeError(`a look-back of ${lookBackSeconds} s: 0 to ${MAX_LOOK_BACK_SECONDS}`);
+    }
     if (srtp) for (const keys of [srtp.receive, srtp.send]) checkSrtpKeys(keys);
     const known = remote && !learnSource;
     return {
@@ -217,6 +225,7 @@ export class MediaSession {
       reportTo: remote ? { address: remote.address, port: rtcpMux ? remote.rtpPort : remote.rtcpPort } : null,
       srtp,
       signalledSsrc: ssrc,
+      lookBackSeconds,
     };
   }
 }

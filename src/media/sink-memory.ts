@@ -57,6 +57,10 @@ export interface SinkCounts {
   /** RTCP of the receiver that is malformed, or not under the keys that it should be under; with the newest of several sinks to one port. */
   invalidReports: number;
   unauthenticatedReports: number;
+  /** Of the packets: those that it got from the look-back ring of its stream. */
+  lookBackPackets: number;
+  /** Packets that the ring had forgotten before the sink got them, for there was no room. */
+  skipped: number;
 }
 
 export class SinkMemory {
@@ -116,6 +120,8 @@ export class SinkMemory {
       bye: read(layout.SINK_GONE_AT) !== 0,
       invalidReports: read(layout.SINK_INVALID_REPORTS_AT),
       unauthenticatedReports: read(layout.SINK_UNAUTHENTICATED_REPORTS_AT),
+      lookBackPackets: read(layout.SINK_LOOK_BACK_PACKETS_AT),
+      skipped: read(layout.SINK_SKIPPED_AT),
     };
   }
 
@@ -138,6 +144,11 @@ export class SinkMemory {
   /** When the newest packet that it has sent had come, monotonic; 0: it has sent none. */
   lastSentUs(sink: number): number {
     return Number(this.#view.getBigUint64(sinkAt(sink) + layout.SINK_ARRIVAL_US_AT, true));
+  }
+
+  /** Whether one of them gets packets of a look-back ring still. */
+  get areLookingBack(): boolean {
+    return this.#view.getUint32(layout.LANE_AT + layout.LANE_REPLAY_SINKS_AT, true) > 0;
   }
 
   countSendError(sink: number): void {

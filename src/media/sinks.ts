@@ -30,6 +30,8 @@ export interface SinkOptions {
   keepAliveMs?: number;
   /** Begins paused. */
   paused?: boolean;
+  /** Begins with what the stream has kept of its past, or of so many seconds of it; not for a sink that begins paused. */
+  lookBack?: boolean | number;
 }
 
 export interface SinkStats extends SinkCounts {
@@ -40,6 +42,8 @@ export interface SinkStats extends SinkCounts {
 export interface SinkPlace {
   stream: number;
   clockRate: number;
+  /** How far back the stream's packets are kept. */
+  lookBackSeconds: number;
   via: number;
   local: { address: string; rtpPort: number; rtcpPort: number };
 }
@@ -77,7 +81,7 @@ export class Sink {
     return this.#lane.sinkSetup(this.#slot).ssrc;
   }
 
-  /** No packet leaves from now on. */
+  /** No packet leaves from now on; what is left of a look-back is dropped. */
   async pause(): Promise<void> {
     if (!this.#removed) await this.#lane.pauseSink(this.#slot, true);
   }
@@ -128,7 +132,30 @@ function sinkSetup(place: SinkPlace, options: SinkOptions): SinkSetup {
     if (!Number.isInteger(type) || type < 0 || type > 127) throw new RangeError(`payload type ${type}: 0 to 127`);
   }
   const { stream, clockRate, via } = place;
-  return { stream, clockRate, via, remote, srtp, receiveSrtp, payloadTypes, paused, keepAliveMs, ...randomStart() };
+  const lookBackSeconds = lookBackOf(place, options);
+  return {
+    stream,
+    clockRate,
+    via,
+    remote,
+    srtp,
+    receiveSrtp,
+    payloadTypes,
+    paused,
+    keepAliveMs,
+    lookBackSeconds,
+    ...randomStart(),
+  };
+}
+
+function lookBackOf({ lookBackSeconds }: SinkPlace, { lookBack = false, paused = false }: SinkOptions): number {
+  if (lookBack === false) return 0;
+  const seconds = lookBack === true ? lookBackSeconds : lookBack;
+  if (!(seconds > 0 && seconds <= lookBackSeconds)) {
+    throw new RangeError(`a look-back of ${seconds} s: the stream keeps ${lookBackSeconds} s`);
+  }
+  if (paused) throw new RangeError('a sink that begins paused has no look-back');
+  return seconds;
 }
 
 /** SSRC, sequence number and timestamp to begin with (RFC 3550 section 5.1). The first number is below 2^15, so that no receiver misses a wrap. */

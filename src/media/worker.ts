@@ -36,6 +36,8 @@ import type { SrtpKeys } from './srtp-suites.ts';
 const FLUSH_MS = 20;
 /** In an interval of reports (RFC 3550 section 6.2) streams take turns, so that they do not all leave at once. */
 const REPORT_TURNS = 50;
+/** Sinks that look back get a packet of 20 ms each time. */
+const REPLAY_MS = 5;
 /** While the journal's I/O is under way, its completions are not to wait longer. */
 const JOURNAL_TURN_MS = 1;
 const LOAD_MS = 1_000;
@@ -86,6 +88,8 @@ class LaneWorker {
   readonly #sinkReports: SinkReports;
   readonly #streams = new Map<number, StreamSetup>();
   readonly #sinks = new Map<number, SinkSetup>();
+  /** Streams whose packets are kept for sinks that are yet to come. */
+  readonly #lookBacks = new Set<number>();
   readonly #schedule = new Schedule();
   readonly #opus = new LiveOpus();
   readonly #fatal = Promise.withResolvers<never>();
@@ -122,6 +126,12 @@ class LaneWorker {
     );
     this.#schedule.add(REPORT_MS / REPORT_TURNS, nowMs, () => this.#sendReports());
     this.#schedule.add(LOAD_MS, nowMs, () => this.#tellLoad());
+    this.#schedule.add(
+      REPLAY_MS,
+      nowMs,
+      () => this.#replay(),
+      () => this.#core.sinks.areLookingBack,
+    );
     this.#sockets.run(() => this.#turn());
   }
 
@@ -203,7 +213,7 @@ class LaneWorker {
       await this.#opus.follow(command);
       this.#listen(command);
     } else if (command.do === 'open-sink') this.#openSink(command.slot, sinkFromWire(command.setup));
-    else if (command.do === 'pause-sink') this.#core.sinks.setPaused(command.slot, command.paused);
+    else if (command.do === 'pause-sink') this.#pauseSink(command.slot, command.paused);
     else if (command.do === 'close-sink') this.#closeSink(command.slot);
     else if (command.do === 'pause') memory.setPaused(command.slot, command.paused);
     else if (command.do === 'note') await this.#journal.note(command.slots, command.note);
@@ -255,10 +265,16 @@ class LaneWorker {
   #process(packets: number): void {
     const { wasm } = this.#core;
     wasm.process(packets);
-    if (this.#sinks.size === 0) return;
+    if (this.#sinks.size === 0 && this.#lookBacks.size === 0) return;
     this.#destinations.follow();
     for (let sends = wasm.replicate(packets, 1); sends > 0; sends = wasm.replicate(packets, 0))
       this.#sockets.send(sends);
+  }
+
+  #replay(): void {
+    const { wasm } = this.#core;
+    const now = nowUs();
+    for (let sends = wasm.replay(now, 1); sends > 0; sends = wasm.replay(now, 0)) this.#sockets.send(sends);
   }
 
   #openSink(slot: number, setup: SinkSetup): void {
@@ -267,9 +283,16 @@ class LaneWorker {
     sinks.write(slot, { ...setup, isSrtp: setup.srtp !== null, hasReportKeys: setup.receiveSrtp !== null });
     wasm.openSink(slot);
     this.#destinations.open(slot, setup.via, setup.remote);
+    if (!setup.paused) wasm.beginLookBack(slot, BigInt(Math.round(setup.lookBackSeconds * 1e6)), nowUs());
     this.#sinks.set(slot, setup);
     this.#sockets.awaitPackets(setup.stream, 1);
     this.#sinkReports.open(slot, nowUs());
+  }
+
+  /** What it has not got of a look-back by then belongs to the pause. */
+  #pauseSink(slot: number, paused: boolean): void {
+    this.#core.sinks.setPaused(slot, paused);
+    if (paused) this.#core.wasm.endLookBack(slot);
   }
 
   #closeSink(slot: number): void {
@@ -307,6 +330,7 @@ class LaneWorker {
       throw error;
     }
     this.#streams.set(slot, setup);
+    if (setup.lookBackSeconds) this.#lookBacks.add(slot);
   }
 
   #updateStream(slot: number, setup: StreamSetup): void {
@@ -340,9 +364,11 @@ class LaneWorker {
     if (this.#core.memory.hostOf(slot) === slot) this.#sockets.close(slot);
     else this.#core.wasm.unlinkSource(slot);
     while (this.#core.wasm.declareStreamDrops(slot, nowUs()) === 0) await this.#journal.flushed();
+    this.#core.wasm.forgetLookBack(slot);
     this.#core.memory.closeStream(slot);
     this.#core.srtp.close(slot);
     this.#streams.delete(slot);
+    this.#lookBacks.delete(slot);
   }
 
   /** A BYE can overtake media. Streams that close together wait together. */

@@ -41,6 +41,7 @@ const LANE: Region[] = [
   { name: 'GROUPS', at: layout.GROUPS_AT, bytes: (layout.MAX_GROUPS + 1) * layout.GROUP_BYTES },
   { name: 'PLAYERS', at: layout.PLAYERS_AT, bytes: layout.MAX_PLAYERS * layout.PLAYER_BYTES },
   { name: 'MIXERS', at: layout.MIXERS_AT, bytes: layout.MAX_MIXERS * layout.MIXER_BYTES },
+  { name: 'LOOK_BACK', at: layout.LOOK_BACK_AT, bytes: layout.LOOK_BACK_CHUNKS * layout.CHUNK_BYTES },
   { name: 'CRC_TABLE', at: layout.CRC_TABLE_AT, bytes: layout.CRC_TABLE_BYTES },
   { name: 'LANE', at: layout.LANE_AT, bytes: layout.LANE_BYTES },
   { name: 'EXCHANGE', at: layout.EXCHANGE_AT, bytes: layout.EXCHANGE_BYTES },
@@ -188,6 +189,13 @@ test('parts of SRTP keys, and packets with what SRTP writes around them, fit', (
   assert.ok(layout.SLOT_HEADROOM_BYTES >= 16);
   assert.ok(layout.SLOT_SLACK_BYTES >= 16 + 4 + layout.MAX_MKI_BYTES + 64 + 8);
   assert.ok(layout.SRTP_PLAIN_BYTES >= layout.MAX_DATAGRAM_BYTES + 16 + 16 + layout.MAX_MKI_BYTES);
+});
+
+test('a chunk of a look-back ring holds the longest packet, and is never full to its last byte', () => {
+  const longest = layout.DESCRIPTOR_BYTES + layout.MAX_DATAGRAM_BYTES + 7;
+  assert.ok(layout.CHUNK_PACKETS_FROM + longest < layout.CHUNK_BYTES);
+  assert.equal(layout.CHUNK_PACKETS_FROM % 8, 0);
+  assert.equal(layout.CHUNK_BYTES % 8, 0);
 });
 
 test('a block of everything staged fits, and so does one record more than the longest', () => {

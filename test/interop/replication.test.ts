@@ -1,14 +1,17 @@
-/** RFC 3550: a sink's stream and its RTCP as tshark sees them, over losses, a pause and another source. */
+/** A sink's stream and its RTCP as others see them: tshark, over losses, a pause and another source; ffmpeg, which plays it. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
 import { pcapFileHeader, pcapRecord } from '../../src/capture/writer.ts';
 import { buildRtcp } from '../../src/media/rtcp.ts';
+import { encoded, ffmpeg, int16, withoutFfmpeg } from '../ffmpeg.ts';
+import { LOOPBACK, PCMU, Sender, TestEngine, until } from '../media/loopback.ts';
 import { Rig, rtp, SSRC as SOURCE_SSRC } from '../media/rig.ts';
+import { freePort, Peer } from './srtp-peers.ts';
 
 const SOURCE = { address: '192.0.2.1', port: 20_000 };
 const SINK = { address: '192.0.2.2', port: 30_000 };
@@ -130,5 +133,60 @@ test('tshark reads the compound packets that a receiver gets', { skip: missing }
     `\t200,202\t${ssrc}\t7003\t25000\t1\t160\t${alice}\t${ssrc}\t1`,
     `\t200,202,203\t${ssrc}\t7004\t33000\t1\t160\t${alice}\t${ssrc},${ssrc}\t1`,
   ]);
+  rmSync(folder, { recursive: true });
+});
+
+const PACKETS = 100;
+const PACKET_BYTES = 160;
+
+/** RFC 8866: one stream of PCMU that comes to the port. */
+const description = (port: number) =>
+  ['v=0', `o=- 1 1 IN IP4 ${LOOPBACK}`, 's=-', `c=IN IP4 ${LOOPBACK}`, 't=0 0', `m=audio ${port} RTP/AVP 0`, ''].join(
+    '\r\n',
+  );
+
+/** Whether somebody has bound the port, as the kernel tells. */
+function isBound(port: number): boolean {
+  const hex = port.toString(16).toUpperCase().padStart(4, '0');
+  return readFileSync('/proc/net/udp', 'latin1').includes(`:${hex} `);
+}
+
+test('ffmpeg plays a sink that looks back: sample by sample what the source sent', {
+  skip: withoutFfmpeg,
+}, async (t) => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'doubletrack-ffmpeg-'));
+  const speech = encoded('sine=frequency=440:duration=2,tremolo=f=5', '-ar', '8000', '-ac', '1', '-f', 'mulaw');
+  const tested = await TestEngine.start();
+  const sender = await Sender.open();
+  const session = await tested.engine.openSession();
+  const media = await session.addStream({
+    ...{ label: '1', channel: 0, payloadTypes: PCMU, rtcpMux: false },
+    ...{ remote: sender.remote, lookBackSeconds: 5 },
+  });
+  const send = (n: number) => {
+    const payload = speech.subarray(n * PACKET_BYTES, (n + 1) * PACKET_BYTES);
+    sender.send(rtp({ seq: n, timestamp: n * PACKET_BYTES, payload }), media);
+  };
+  for (let n = 0; n < PACKETS / 2; n++) send(n);
+  await until(() => session.counters()[0]!.received === PACKETS / 2, 'the past');
+  const port = await freePort();
+  const file = path.join(folder, 'sink.sdp');
+  writeFileSync(file, description(port));
+  const output = ['-frames:a', String(PACKETS), '-f', 's16le', 'pipe:1'];
+  const input = ['-protocol_whitelist', 'file,udp,rtp', '-analyzeduration', '0', '-i', file];
+  const player = new Peer('ffmpeg', ['-nostdin', '-loglevel', 'error', ...input, ...output]);
+  t.after(() => player.stop());
+  await until(() => isBound(port), 'ffmpeg to listen', 20_000);
+  const sink = await session.addSink(media.index, { remote: { address: LOOPBACK, rtpPort: port }, lookBack: true });
+  for (let n = PACKETS / 2; n < PACKETS; n++) send(n);
+  await player.ended();
+  assert.deepEqual(
+    int16(player.output),
+    int16(ffmpeg(speech, '-f', 'mulaw', '-ar', '8000', '-i', 'pipe:0', '-f', 's16le')),
+  );
+  assert.equal(sink.stats().packets, PACKETS);
+  await session.close();
+  sender.close();
+  await tested.close();
   rmSync(folder, { recursive: true });
 });

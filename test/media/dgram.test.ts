@@ -8,3 +8,4 @@ await import('./shared-ports.test.ts');
 await import('./srtp-lane.test.ts');
 await import('./replicate.test.ts');
 await import('./replicate-control.test.ts');
+await import('./look-back.test.ts');

@@ -24,7 +24,7 @@ async function receiver() {
 
 /** Until it has said which ports to send to. */
 async function run(...args: string[]) {
-  const child = spawn(process.execPath, args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, args, { cwd: ROOT, stdio: ['pipe', 'pipe', 'inherit'] });
   after(() => child.kill('SIGKILL'));
   const ended = once(child, 'exit');
   const end = async () => {
@@ -33,13 +33,14 @@ async function run(...args: string[]) {
   };
   for await (const line of createInterface({ input: child.stdout })) {
     if (!line.startsWith('send RTP to ')) continue;
-    return { ports: [...line.matchAll(/127\.0\.0\.1:(\d+)/g)].map(([, port]) => Number(port)), end };
+    const ports = [...line.matchAll(/127\.0\.0\.1:(\d+)/g)].map(([, port]) => Number(port));
+    return { ports, type: (text: string) => child.stdin.write(`${text}\n`), end };
   }
   throw new Error(`${args[0]} has ended`);
 }
 
-test('examples/replicate.ts sends a stream on to two addresses', async () => {
-  const [clear, secure] = [await receiver(), await receiver()];
+test('examples/replicate.ts sends a stream on to two addresses, and its past to one that comes late', async () => {
+  const [clear, secure, late] = [await receiver(), await receiver(), await receiver()];
   const suite = 'AES_CM_128_HMAC_SHA1_80';
   const keyAndSalt = randomBytes(30);
   const example = await run(
@@ -62,8 +63,14 @@ test('examples/replicate.ts sends a stream on to two addresses', async () => {
     secure.packets.map((packet) => Buffer.from(unprotectRtp(session.rtp, 0, packet)).subarray(12)),
     payloads,
   );
+  example.type(`127.0.0.1:${late.port}`);
+  await until(() => late.packets.length === 20, 'the late one');
+  assert.deepEqual(
+    late.packets.map((packet) => packet.subarray(12)),
+    payloads,
+  );
   await example.end();
-  for (const { socket } of [clear, secure]) socket.close();
+  for (const { socket } of [clear, secure, late]) socket.close();
 });
 
 test('examples/anchor.ts lets two parties hear each other from where they send to', async () => {

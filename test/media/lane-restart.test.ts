@@ -8,7 +8,8 @@ import * as layout from '../../assembly/layout.ts';
 import { KIND_RTP } from '../../src/journal/format.ts';
 import type { StreamMedia } from '../../src/media/index.ts';
 import { Secret, Srtp, type SrtpKeys } from '../../src/media/srtp.ts';
-import { notesOf, PCMU, Sender, TestEngine, until } from './loopback.ts';
+import { LOOPBACK, notesOf, PCMU, Sender, TestEngine, until } from './loopback.ts';
+import { Receiver } from './receiver.ts';
 import { rtp } from './rig.ts';
 import { deriveSession, protectRtp } from './srtp/oracle.ts';
 
@@ -365,5 +366,28 @@ test('streams that share a port are found again by a lane that was started again
   await until(() => restarts(tested) === 1, 'the restart');
   for (const { sender, media } of calls) await sendUntilReceived(tested, sender, media, 1);
   for (const { sender } of calls) sender.close();
+  await tested.close();
+});
+
+test('a lane that is started again has no past to look back to, and sinks that did go on with what comes', async () => {
+  const tested = await TestEngine.start();
+  const sender = await Sender.open();
+  const session = await tested.engine.openSession();
+  const media = await session.addStream({ ...STREAM, remote: sender.remote, lookBackSeconds: 5 });
+  for (let seq = 0; seq < 20; seq++) await sendUntilReceived(tested, sender, media, seq);
+  const receiver = await Receiver.open();
+  const remote = { address: LOOPBACK, rtpPort: receiver.port };
+  await session.addSink(media.index, { remote, lookBack: true });
+  await until(() => receiver.packets.length === 20, 'the past');
+  await terminate();
+  await until(() => restarts(tested) === 1, 'the restart');
+  assert.equal(tested.engine.stats().lanes[0]!.lookBack.usedBytes, 0);
+  for (let seq = 20; seq < 30; seq++) await sendUntilReceived(tested, sender, media, seq);
+  await until(() => receiver.packets.length === 30, 'what comes');
+  const timestamps = receiver.packets.map((packet) => packet.readUInt32BE(4));
+  assert.equal((timestamps[29]! - timestamps[20]!) >>> 0, 9 * 160);
+  await session.close();
+  receiver.close();
+  sender.close();
   await tested.close();
 });

@@ -10,7 +10,7 @@ import { Rig, rtp } from './rig.ts';
 const RTP_PORT = 40_000;
 const SETUP: SinkSetup = {
   ...{ stream: 0, via: 5, clockRate: 8000, payloadTypes: [], paused: false, ssrc: 9, firstSeq: 1, firstTimestamp: 1 },
-  ...{ remote: 'learned', srtp: null, receiveSrtp: null, keepAliveMs: 15_000 },
+  ...{ remote: 'learned', srtp: null, receiveSrtp: null, keepAliveMs: 15_000, lookBackSeconds: 0 },
 };
 
 interface Datagram {
