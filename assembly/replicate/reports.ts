@@ -92,15 +92,11 @@ export function readReports(descriptor: usize, isAuthentic: bool): bool {
     countInvalid(descriptor);
     return false;
   }
-  if (!isAuthentic && hasKeys(descriptor)) {
-    refuse(descriptor);
-    return true;
-  }
   const reporter = load<u32>(start, 4);
   for (let at = start; at < end; at += packetBytes(at)) {
     const type = load<u8>(at, 1) as u32;
-    if (type == SENDER_REPORT || type == RECEIVER_REPORT) readBlocks(descriptor, at);
-    else if (type == GOODBYE && names(at, reporter)) setGone(descriptor);
+    if (type == SENDER_REPORT || type == RECEIVER_REPORT) readBlocks(descriptor, at, isAuthentic);
+    else if (type == GOODBYE && names(at, reporter)) setGone(descriptor, isAuthentic);
   }
   return true;
 }
@@ -121,17 +117,24 @@ function itemsOf(at: usize): u32 {
   return (load<u8>(at) as u32) & 31;
 }
 
-function readBlocks(descriptor: usize, at: usize): void {
+function readBlocks(descriptor: usize, at: usize, isAuthentic: bool): void {
   let block = at + fixedBytes(at);
   for (let n = itemsOf(at); n > 0; n--) {
     const ssrc = wordAt(block);
     for (let sink = firstOf(descriptor); sink != 0; sink = nextOf(descriptor, sink)) {
       const entry = sinkAt(sink - 1);
-      if (load<u32>(entry, SINK_SSRC_AT) == ssrc)
-        keepBlock(entry, block, load<u64>(descriptor, DESCRIPTOR_ARRIVAL_US_AT));
+      if (load<u32>(entry, SINK_SSRC_AT) != ssrc || !isBelieved(entry, isAuthentic)) continue;
+      keepBlock(entry, block, load<u64>(descriptor, DESCRIPTOR_ARRIVAL_US_AT));
     }
     block += BLOCK_BYTES;
   }
+}
+
+/** Of a sink with keys, only what is authentic; the rest is counted. */
+function isBelieved(sink: usize, isAuthentic: bool): bool {
+  if (isAuthentic || (load<u32>(sink, SINK_FLAGS_AT) & SINK_SRTP) == 0) return true;
+  count(sink, SINK_UNAUTHENTICATED_REPORTS_AT);
+  return false;
 }
 
 function keepBlock(sink: usize, block: usize, arrivalUs: u64): void {
@@ -165,14 +168,10 @@ function names(at: usize, ssrc: u32): bool {
   return false;
 }
 
-function setGone(descriptor: usize): void {
+function setGone(descriptor: usize, isAuthentic: bool): void {
   for (let sink = firstOf(descriptor); sink != 0; sink = nextOf(descriptor, sink)) {
-    store<u32>(sinkAt(sink - 1), 1, SINK_GONE_AT);
+    if (isBelieved(sinkAt(sink - 1), isAuthentic)) store<u32>(sinkAt(sink - 1), 1, SINK_GONE_AT);
   }
-}
-
-function hasKeys(descriptor: usize): bool {
-  return (load<u32>(sinkAt(firstOf(descriptor) - 1), SINK_FLAGS_AT) & SINK_SRTP) != 0;
 }
 
 function refuse(descriptor: usize): u32 {

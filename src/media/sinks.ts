@@ -20,7 +20,10 @@ export interface SinkOptions {
   remote: Destination | 'learned';
   /** Keys of the sink's own, which no other stream may have; null or left out: it goes in the clear. */
   srtp?: SrtpKeys | null;
-  /** Keys that its receiver reports under. Without them the reports on a sink with keys are not authentic, and do not count. */
+  /**
+   * Keys that its receiver reports under. Without them the reports on a sink with keys are not authentic, and do not count. What the party of
+   * `via` reports comes under the keys of its stream.
+   */
   receiveSrtp?: SrtpKeys | null;
   /** Payload types that have another number there. */
   payloadTypes?: { from: number; to: number }[];

@@ -1,6 +1,8 @@
 /** RTCP of sinks over real sockets: what receivers report, and what they are told. */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
 import { test } from 'node:test';
 import { buildRtcp, parseRtcp, type SenderReport } from '../../src/media/rtcp.ts';
 import { Secret, type SrtpKeys } from '../../src/media/srtp.ts';
@@ -161,5 +163,29 @@ test('a sink to a port that cannot be is refused', async () => {
     await assert.rejects(session.addSink(media.index, { remote: { address: LOOPBACK, ...ports } }), RangeError);
   }
   await session.close();
+  await tested.close();
+});
+
+test('a party that is found over IPv6 hears the other, and reports of what it hears', async () => {
+  const tested = await TestEngine.start({ address: '::1' });
+  const session = await tested.engine.openSession();
+  const [from, to] = [
+    await session.addStream({ ...STREAM, rtcpMux: true }),
+    await session.addStream({ ...STREAM, channel: 1, rtcpMux: true }),
+  ];
+  const sink = await session.addSink(from.index, { remote: 'learned', via: to.index });
+  const [speaker, listener] = [createSocket('udp6').bind(0, '::1'), createSocket('udp6').bind(0, '::1')];
+  await Promise.all([speaker, listener].map((socket) => once(socket, 'listening')));
+  const heard: Buffer[] = [];
+  listener.on('message', (packet) => void heard.push(packet));
+  listener.send(packetOf(1), to.rtpPort, '::1');
+  await until(() => session.counters()[1]!.received === 1, 'the listener to speak');
+  speaker.send(packetOf(7), from.rtpPort, '::1');
+  await until(() => heard.some((packet) => packet[1] === 0x80), 'the speaker');
+  listener.send(reportOf(sink.ssrc, 0, 0), sink.local.rtcpPort, '::1');
+  await until(() => sink.stats().receiverReport !== null, 'the report');
+  await session.close();
+  await until(() => heard.some((packet) => packet[1] === 200 && parseRtcp(packet)?.at(-1)?.type === 'bye'), 'BYE');
+  for (const socket of [speaker, listener]) socket.close();
   await tested.close();
 });

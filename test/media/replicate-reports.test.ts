@@ -177,8 +177,16 @@ test('RFC 4961: a party that is anchored reports of what it hears, beside what i
   const party = { address: SOURCE.address, port: SOURCE.rtcpPort };
   rig.sink(3, { to: party, via: 0 });
   rig.sink(4, { to: party, via: 0, keys: newKeys('AES_CM_128_HMAC_SHA1_80').keys });
-  assert.equal(rig.hear(rr(block(3)), 1_000_000, party, 0), STATUS.rtcp);
+  assert.equal(rig.hear(rr(block(3), block(4)), 1_000_000, party, 0), STATUS.rtcp);
   assert.equal(rig.records().length, 1, 'it is recorded as every report of the source');
+  assert.deepEqual(rig.told(3), { ...NOTHING, receiverReport: REPORTED });
+  assert.deepEqual(
+    rig.told(4),
+    { ...NOTHING, unauthenticatedReports: 1 },
+    'what is in the clear says nothing of this one',
+  );
+  assert.equal(rig.hear(bye(1), 2_000_000, party, 0), STATUS.rtcp);
+  assert.deepEqual([rig.told(3).bye, rig.told(4).bye], [true, false]);
 });
 
 test('RFC 3550 6.6: a receiver that says BYE is gone until it reports again', () => {
@@ -264,4 +272,18 @@ test('RFC 3550 6.3.7, 6.6: a sink that has told something ends with BYE', () => 
   rig.rtp(rtp(), 4);
   assert.equal(rig.core.wasm.replicate(1, 1), 2);
   assert.deepEqual(told(5n, true), ['sr', 'sdes', 'bye']);
+});
+
+test('RFC 3711: what an anchored party reports comes under the keys of its own stream', () => {
+  const rig = new ReportRig();
+  const [receive, send, ofSink] = Array.from({ length: 3 }, () => newKeys('AEAD_AES_128_GCM'));
+  const party = { address: SOURCE.address, port: SOURCE.rtcpPort };
+  rig.core.srtp.open(2, { receive: receive!.keys, send: send!.keys }, 0);
+  rig.open(2, { isSrtp: true });
+  rig.sink(3, { to: party, via: 2, keys: ofSink!.keys });
+  const report = Buffer.from(rr(block(3)));
+  assert.equal(rig.hear(report, 1, party, 2), UNAUTHENTICATED);
+  assert.equal(rig.told(3).receiverReport, null);
+  assert.equal(rig.hear(protectRtcp(receive!.session.rtcp, 1, report, true), 1_000_000, party, 2), STATUS.rtcp);
+  assert.deepEqual(rig.told(3), { ...NOTHING, receiverReport: REPORTED });
 });
