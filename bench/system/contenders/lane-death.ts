@@ -18,13 +18,10 @@ export function memoryOf(laneId: number): WebAssembly.Memory {
 }
 
 export const DEATHS = {
-  /** A chain of staged records that leads out of the memory: the core traps when it flushes. */
+  /** Its first stream belongs to a recording that lies out of the memory: the core traps on the next packet. */
   trap: (laneId: number): void => {
-    const view = new DataView(memoryOf(laneId).buffer);
-    view.setUint32(layout.RECORDINGS_AT + layout.RECORDING_HEAD_AT, 0xffff_fff0, true);
-    view.setUint32(layout.RECORDINGS_AT + layout.RECORDING_COUNT_AT, 1, true);
-    view.setUint32(layout.LANE_AT + layout.LANE_DIRTY_HEAD_AT, 1, true);
-    view.setUint32(layout.LANE_AT + layout.LANE_DIRTY_TAIL_AT, 1, true);
+    const recording = Math.floor(0x8000_0000 / layout.RECORDING_BYTES);
+    new DataView(memoryOf(laneId).buffer).setUint32(layout.STREAMS_AT + layout.STREAM_RECORDING_AT, recording, true);
   },
   /** Its thread is ended, the one that waits is not. */
   exit: (laneId: number): void => {
