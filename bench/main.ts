@@ -44,6 +44,7 @@ const BENCHMARKS: Record<Group, Entry[]> = {
     { name: 'call-setup', load: () => import('./system/call-setup.ts') },
     { name: 'receive', load: () => import('./system/receive.ts') },
     { name: 'forward', load: () => import('./system/forward.ts') },
+    { name: 'restart', load: () => import('./system/restart.ts') },
   ],
 };
 

@@ -69,6 +69,9 @@ export interface BlockHeader {
   laneId: number;
 }
 
+/** Epochs of a lane that was started again begin at a multiple of this, so that none is used twice. */
+export const EPOCHS_PER_LIFE = 0x10000;
+
 /** One record; `payload` is a view into the block. */
 export interface JournalRecord {
   kind: number;

@@ -6,6 +6,7 @@ import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import type { MessagePort } from 'node:worker_threads';
+import { EPOCHS_PER_LIFE } from '../journal/format.ts';
 import type { JournalState } from '../journal/writer.ts';
 import { MediaCore, mediaModule } from './core.ts';
 import { LaneJournal } from './lane-journal.ts';
@@ -45,8 +46,7 @@ const LOAD_MS = 1_000;
 const LOAD_WEIGHT = 0.2;
 /** How long a stream that is closed takes what is under way still. */
 const LAST_PACKETS_MS = 100;
-/** Epochs and SRTCP indices of a lane that was started again begin here: none is used twice. */
-const EPOCHS_PER_LIFE = 0x10000;
+/** SRTCP indices of a lane that was started again begin here: none is used twice. */
 const RTCP_INDICES_PER_LIFE = 0x100_0000;
 /** After new keys were agreed on, packets under the old ones may still be under way. */
 const KEY_OVERLAP_MS = 3_000;

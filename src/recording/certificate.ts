@@ -3,6 +3,7 @@
  * numbers. Always `expected = received + lost + dropped + paused`.
  */
 
+import { EPOCHS_PER_LIFE } from '../journal/format.ts';
 import type { PacketCounts } from '../store/recording.ts';
 import type { ScannedStream } from './scan.ts';
 import { type SeqRange, SeqSet } from './seq-set.ts';
@@ -20,7 +21,7 @@ export interface MissingRanges {
 export interface SourceCertificate {
   epoch: number;
   ssrc: number;
-  /** First and last extended sequence number, and 65536 above the wire's number in the first cycle; null: none. */
+  /** First and last extended sequence number (what a restart of the lane cost counts to what came behind it), and 65536 above the wire's number in the first cycle; null: none. */
   firstSeq: number | null;
   lastSeq: number | null;
   received: number;
@@ -51,13 +52,17 @@ function addRange(to: MissingRanges, from: number, last: number): void {
   else to.omittedRanges++;
 }
 
-/** Certifies one source: every number from its first to its last packet is in exactly one class. */
-export function certifySource(source: Source): SourceCertificate {
+/**
+ * Certifies one source: every number from its first to its last packet is in exactly one class. `missingBefore`: so many that came before
+ * its first packet too.
+ */
+export function certifySource(source: Source, missingBefore = 0): SourceCertificate {
+  const firstSeq = source.minSeq - missingBefore;
   const [lost, dropped, paused] = [noRanges(), noRanges(), noRanges()];
   if (source.maxSeq >= 0) {
     const drops = new DropBudget(source.drops);
     const held = [...source.heldGaps];
-    SeqSet.gaps([source.received, source.paused], source.minSeq, source.maxSeq, (from, to) => {
+    SeqSet.gaps([source.received, source.paused], firstSeq, source.maxSeq, (from, to) => {
       for (const part of splitHeld(held, from, to)) {
         if (part.held) addRange(paused, part.from, part.to);
         else {
@@ -76,7 +81,7 @@ export function certifySource(source: Source): SourceCertificate {
   return {
     epoch: source.epoch,
     ssrc: source.ssrc,
-    firstSeq: source.maxSeq < 0 ? null : source.minSeq,
+    firstSeq: source.maxSeq < 0 ? null : firstSeq,
     lastSeq: source.maxSeq < 0 ? null : source.maxSeq,
     received: source.received.size,
     duplicate: source.duplicate,
@@ -165,9 +170,22 @@ function* splitHeld(held: Array<[number, number]>, from: number, to: number) {
   if (next <= to) yield { held: false, from: next, to };
 }
 
+/**
+ * A lane that was started again begins new epochs. Of a source that it goes on with, this is how many numbers lie between: whatever
+ * became of those packets, they are not here. An outage is shorter than half a cycle of the sequence numbers.
+ */
+function missingBefore(source: Source, earlier: Source[]): number {
+  const lifeOf = ({ epoch }: Source) => Math.floor(epoch / EPOCHS_PER_LIFE);
+  const before = earlier.findLast(({ ssrc, maxSeq }) => ssrc === source.ssrc && maxSeq >= 0);
+  if (!before || source.maxSeq < 0 || lifeOf(before) === lifeOf(source)) return 0;
+  const numbers = (source.minSeq - before.maxSeq - 1) & 0xffff;
+  return numbers < 0x8000 ? numbers : 0;
+}
+
 /** Certifies a stream: the sum over its sources. */
 export function certifyStream(stream: ScannedStream): StreamCertificate {
-  const sources = [...stream.sources.values()].map(certifySource);
+  const found = [...stream.sources.values()];
+  const sources = found.map((source, n) => certifySource(source, missingBefore(source, found.slice(0, n))));
   const packets: PacketCounts = {
     ...{ expected: 0, received: 0, lost: 0, dropped: stream.droppedBefore, paused: 0 },
     ...{ late: 0, duplicate: 0, unauthenticated: stream.noted.unauthenticated },

@@ -1,0 +1,126 @@
+/** Ours, recording on two lanes, one of which dies under its load: how long it is away, and what its recordings say of that. */
+import { randomUUID } from 'node:crypto';
+import { readdirSync } from 'node:fs';
+import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { demultiplex, packetFilePath } from '../../../src/journal/index.ts';
+import { MediaEngine, type MediaSession } from '../../../src/media/index.ts';
+import { LaneMemory } from '../../../src/media/memory.ts';
+import { FinaliserCore } from '../../../src/media/render.ts';
+import { certifyStream } from '../../../src/recording/certificate.ts';
+import { scan } from '../../../src/recording/scan.ts';
+import { streamKeys } from '../load/packets.ts';
+import { serve } from '../remote.ts';
+import { DEATHS, type Death, memoryOf } from './lane-death.ts';
+
+export interface RestartSetup {
+  address: string;
+  ports: { lo: number; hi: number };
+  journalDir: string;
+}
+
+export interface CallsSetup {
+  lane: number;
+  calls: number;
+  /** Number of the first of their streams: what its keys are made of. */
+  firstStream: number;
+  address: string;
+  sourcePort: number;
+}
+
+export interface Outage {
+  /** From the death until packets are processed again, and until the lane takes commands. */
+  receivingMs: number;
+  servingMs: number;
+}
+
+/** What the certificates of a lane's recordings say. */
+export interface Certified {
+  calls: number;
+  /** Calls whose recording tells of the restart. */
+  told: number;
+  received: number;
+  missing: number;
+  /** Streams of which it does not account for every packet. */
+  unaccounted: number;
+}
+
+const PCMU = [{ payloadType: 0, encoding: 'PCMU', clockRate: 8000, channels: 1, fmtp: null }];
+
+let engine: MediaEngine;
+let journalDir = '';
+let onRestarted: () => void = () => {};
+const calls: MediaSession[] = [];
+
+/** Sessions that land on the other lane stay, so that the next is placed on this one. */
+async function sessionOn(lane: number): Promise<MediaSession> {
+  for (;;) {
+    const session = await engine.openRecording(randomUUID());
+    if (session.lane === lane) return session;
+  }
+}
+
+async function openCall(lane: number, firstStream: number, { address, sourcePort }: CallsSetup): Promise<number[]> {
+  const session = await sessionOn(lane);
+  const ports: number[] = [];
+  for (const channel of [0, 1]) {
+    const keys = streamKeys(firstStream + channel);
+    const remote = { address, rtpPort: sourcePort, rtcpPort: sourcePort + 1 };
+    const options = { label: String(channel), channel, payloadTypes: PCMU, remote, rtcpMux: false };
+    const { index, rtpPort } = await session.addStream({ ...options, srtp: { receive: keys, send: keys } });
+    session.note({ type: 'stream', index, ...options, srtp: null });
+    ports.push(rtpPort);
+  }
+  calls.push(session);
+  return ports;
+}
+
+async function kill({ lane, death }: { lane: number; death: Death }): Promise<Outage> {
+  const before = memoryOf(lane);
+  const restarted = new Promise<number>((resolve) => {
+    onRestarted = () => resolve(performance.now());
+  });
+  const diedMs = performance.now();
+  DEATHS[death](lane);
+  while (memoryOf(lane) === before || new LaneMemory(memoryOf(lane)).totals().received === 0) await delay(1);
+  const receivingMs = performance.now() - diedMs;
+  return { receivingMs, servingMs: (await restarted) - diedMs };
+}
+
+async function certify(lane: number, packetsDir: string, sentOfEach: number): Promise<Certified> {
+  const certified = { calls: 0, told: 0, received: 0, missing: 0, unaccounted: 0 };
+  for (const session of calls.filter((call) => call.lane === lane)) {
+    const found = await FinaliserCore.use((core) => scan(core, packetFilePath(packetsDir, session.id)));
+    certified.calls += 1;
+    certified.told += found.notes.events.some(({ name }) => name === 'lane-restarted') ? 1 : 0;
+    for (const { packets } of found.streams.map(certifyStream)) {
+      certified.received += packets.received;
+      certified.missing += packets.lost + packets.dropped;
+      certified.unaccounted += packets.expected === sentOfEach ? 0 : 1;
+    }
+  }
+  return certified;
+}
+
+serve({
+  start: async (setup: RestartSetup) => {
+    journalDir = setup.journalDir;
+    const onEvent = ({ type }: { type: string }) => void (type === 'lane-restarted' && onRestarted());
+    engine = await MediaEngine.start({ ...setup, lanes: 2, onEvent });
+  },
+  /** @returns the RTP ports of the streams. */
+  open: async (setup: CallsSetup) => {
+    const ports: number[] = [];
+    for (let n = 0; n < setup.calls; n++) ports.push(...(await openCall(setup.lane, setup.firstStream + 2 * n, setup)));
+    return ports;
+  },
+  kill,
+  /** Ends the recordings. @returns what is certified of each lane. */
+  certify: async ({ sentOfEach }: { sentOfEach: number }): Promise<Certified[]> => {
+    await engine.close();
+    const packetsDir = path.join(journalDir, 'packets');
+    const segments = readdirSync(journalDir).filter((name) => /\.(open|sealed|torn)$/.test(name));
+    for (const name of segments.toSorted()) await demultiplex(path.join(journalDir, name), packetsDir);
+    return [await certify(0, packetsDir, sentOfEach), await certify(1, packetsDir, sentOfEach)];
+  },
+});
