@@ -56,6 +56,8 @@ export class SrtpContexts {
   readonly #freeKeys: number[];
   readonly #keysOf = new Map<number, number[]>();
   readonly #previousKeysOf = new Map<number, number[]>();
+  /** Those that have their place and no keys yet. */
+  readonly #underived = new Map<number, { keys: SrtpKeys; firstRtcpIndex: number }>();
 
   constructor(memory: WebAssembly.Memory, wasm: SrtpExports, contextsAt: number, keysAt: number, keys: number) {
     this.#bytes = new Uint8Array(memory.buffer);
@@ -76,11 +78,25 @@ export class SrtpContexts {
 
   /** @throws RangeError for keys that do not fit their suite. @throws NoSrtpRoom */
   open(context: number, keys: SrtpKeys, firstRtcpIndex = 0): void {
+    this.openLater(context, keys, firstRtcpIndex);
+    this.derive(context);
+  }
+
+  /** As `open`, but its keys are derived by `derive` only: that takes most of the time. */
+  openLater(context: number, keys: SrtpKeys, firstRtcpIndex: number): void {
     checkSrtpKeys(keys);
     this.#reserve(context, keys);
-    this.#wasm.srtpOpen(this.addressOf(context), firstRtcpIndex);
-    this.#wasm.srtpRekey(this.addressOf(context), ...parametersOf(keys));
-    this.#addKeys(context, keys);
+    this.#underived.set(context, { keys, firstRtcpIndex });
+  }
+
+  /** Before it is used for the first time; without effect later. */
+  derive(context: number): void {
+    const underived = this.#underived.get(context);
+    if (!underived) return;
+    this.#underived.delete(context);
+    this.#wasm.srtpOpen(this.addressOf(context), underived.firstRtcpIndex);
+    this.#wasm.srtpRekey(this.addressOf(context), ...parametersOf(underived.keys));
+    this.#addKeys(context, underived.keys);
   }
 
   /**
@@ -89,6 +105,7 @@ export class SrtpContexts {
    */
   rekey(context: number, keys: SrtpKeys): void {
     checkSrtpKeys(keys);
+    this.derive(context);
     this.forgetPreviousKeys(context);
     const before = this.#keysOf.get(context) ?? [];
     this.#reserve(context, keys);
@@ -104,6 +121,7 @@ export class SrtpContexts {
   }
 
   close(context: number): void {
+    this.#underived.delete(context);
     this.forgetPreviousKeys(context);
     this.#wasm.srtpClose(this.addressOf(context));
     this.#freeKeys.push(...(this.#keysOf.get(context) ?? []));
@@ -172,7 +190,7 @@ export class LaneSrtp {
   open(stream: number, { receive, send }: StreamSrtp, firstRtcpIndex: number): void {
     this.#contexts.open(stream, receive);
     try {
-      this.#contexts.open(sendContext(stream), send, firstRtcpIndex);
+      this.#contexts.openLater(sendContext(stream), send, firstRtcpIndex);
     } catch (error) {
       this.#contexts.close(stream);
       throw error;
@@ -234,6 +252,7 @@ export class LaneSrtp {
   }
 
   #protectRtcp(context: number, at: number, bytes: number): number {
+    this.#contexts.derive(context);
     this.#view.setUint32(layout.WORK_AT + layout.WORK_CONTEXT_AT, this.#contexts.addressOf(context), true);
     this.#view.setUint32(layout.WORK_AT + layout.WORK_PACKET_AT, at, true);
     this.#view.setUint32(layout.WORK_AT + layout.WORK_LENGTH_AT, bytes, true);
