@@ -374,7 +374,7 @@ export const STREAM_REPORT_TIMESTAMP_AT = 504;
 export const STREAM_REPORT_EPOCH_AT = 508;
 /** The CNAME that came with it: a byte of length, then the text. */
 export const STREAM_CNAME_AT = 512;
-/** How far back its packets are kept (0: not at all), and the oldest and the newest chunk of them, by number + 1. */
+/** How far back its packets are kept (0: not at all), the oldest and the newest chunk of them, by number + 1, and how many there are. */
 export const STREAM_LOOK_BACK_US_AT = 768;
 export const STREAM_OLDEST_CHUNK_AT = STREAM_LOOK_BACK_US_AT + 8;
 export const STREAM_NEWEST_CHUNK_AT = STREAM_LOOK_BACK_US_AT + 12;

@@ -35,7 +35,7 @@ import {
   STREAM_SINKS_AT,
 } from '../layout';
 import { count, streamAt } from '../rtp/stream';
-import { sinkAt } from './sinks';
+import { sinkAt } from './sink';
 
 function chunkAt(chunk: u32): usize {
   return LOOK_BACK_AT + chunk * CHUNK_BYTES;

@@ -13,7 +13,7 @@ import {
   SINK_VIA_AT,
 } from '../layout';
 import { hostOf } from '../rtp/stream';
-import { sinkAt } from './sinks';
+import { sinkAt } from './sink';
 
 /** Of Fibonacci hashing: 2^32 over the golden ratio. */
 const HASH_FACTOR: u32 = 0x9e3779b1;

@@ -26,7 +26,7 @@ import {
 import { count, streamAt } from '../rtp/stream';
 import { firstSince, packetBehind } from './look-back';
 import { behind, copyTo, describeSend, hasRoom, protect } from './replicate';
-import { sinkAt } from './sinks';
+import { sinkAt } from './sink';
 
 /** For a sink that has just been opened. */
 export function lookBack(sink: u32, lookBackUs: u64, nowUs: u64): void {

@@ -73,7 +73,7 @@ import { count, streamAt } from '../rtp/stream';
 import { protectBatch } from '../srtp/protect';
 import { workAt } from '../srtp/work';
 import { keep } from './look-back';
-import { sinkAt } from './sinks';
+import { sinkAt } from './sink';
 
 const MARKER: u32 = 0x80;
 

@@ -45,7 +45,7 @@ import { looksLikeRtcp } from '../rtp/header';
 import { GOODBYE, isCompound, packetBytes, RECEIVER_REPORT, SENDER_REPORT, SENDER_REPORT_BYTES } from '../rtp/rtcp';
 import { count } from '../rtp/stream';
 import { firstSinkTo, nextSinkTo } from './receivers';
-import { sinkAt } from './sinks';
+import { sinkAt } from './sink';
 
 const BLOCK_BYTES: u32 = 24;
 

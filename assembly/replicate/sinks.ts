@@ -1,19 +1,8 @@
 /** The sinks of a stream are a chain; one that is opened is put in front. */
-import {
-  SINK_BYTES,
-  SINK_FLAGS_AT,
-  SINK_NEXT_AT,
-  SINK_OPEN,
-  SINK_STREAM_AT,
-  SINKS_AT,
-  STREAM_SINKS_AT,
-} from '../layout';
+import { SINK_FLAGS_AT, SINK_NEXT_AT, SINK_OPEN, SINK_STREAM_AT, STREAM_SINKS_AT } from '../layout';
 import { streamAt } from '../rtp/stream';
 import { forgetReceiver } from './receivers';
-
-export function sinkAt(sink: u32): usize {
-  return SINKS_AT + sink * SINK_BYTES;
-}
+import { sinkAt } from './sink';
 
 /** What else the sink is stands in its entry. */
 export function linkSink(sink: u32): void {

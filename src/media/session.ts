@@ -104,8 +104,8 @@ export class MediaSession {
   }
 
   /**
-   * Replicates a stream to somebody, from its next packet on, or with a look-back from an earlier one. Rejects with LaneFull, or with RangeError for what cannot be; nothing is
-   * sent then.
+   * Replicates a stream to somebody, from its next packet on, or with a look-back from an earlier one. Rejects with LaneFull, or with
+   * RangeError for what cannot be; nothing is sent then.
    */
   async addSink(index: number, options: SinkOptions): Promise<Sink> {
     const { slot: stream, setup } = this.#stream(index);
@@ -114,7 +114,7 @@ export class MediaSession {
     const local = senders ?? { ...way!.setup, rtcpPort: way!.setup.rtcpPort ?? way!.setup.rtpPort };
     const place: SinkPlace = {
       ...{ stream, clockRate: setup.clockRate, lookBackSeconds: setup.lookBackSeconds ?? 0 },
-      ...{ via: senders?.slot ?? way!.slot },
+      via: senders?.slot ?? way!.slot,
       local: { address: local.address, rtpPort: local.rtpPort, rtcpPort: local.rtcpPort },
     };
     const sink = await Sink.open(this.#lane, place, options, (removed) => this.#sinks.delete(removed));
