@@ -35,6 +35,8 @@ const WORKER = new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './work
 const MAX_DEATHS_IN_A_ROW = 7;
 const LONG_LIFE_MS = 10_000;
 const RESTART_BACKOFF_MS = 50;
+/** One that was to wait and is not ready after so long never will be: it was ended. */
+const SPARE_MS = 2_000;
 
 export class LaneSupervisor {
   readonly counts = new LaneCounts();
@@ -60,6 +62,8 @@ export class LaneSupervisor {
   #up = Promise.withResolvers<void>();
   #isUp = false;
   #supervised: Promise<void> = Promise.resolve();
+  /** Resolves when the thread that waits is ready: before, it must not be ended. */
+  #spare: Promise<void> = Promise.resolve();
   #closing = false;
 
   private constructor(options: LaneOptions, contents: OpenContents, onRestarted: (restart: Restart) => void) {
@@ -113,6 +117,7 @@ export class LaneSupervisor {
     await this.#up.promise.then(() => this.#life.send({ do: 'stop' })).catch(() => {});
     await this.#supervised;
     await this.#gone;
+    await Promise.race([this.#spare, delay(SPARE_MS, null, { ref: false })]);
     await this.#pool.destroy();
     this.#closeSockets();
   }
@@ -165,7 +170,8 @@ export class LaneSupervisor {
 
   /** Whatever thread has nothing to do takes it, and a new one if there is none: then it is ready for the next life. */
   #keepSpare(): void {
-    this.#pool.run({}, { name: 'prepare' }).catch(() => {}); // the next life starts a thread then
+    const { driver } = this.#options;
+    this.#spare = this.#pool.run({ driver }, { name: 'prepare' }).catch(() => {}); // the next life starts a thread then
   }
 
   #rise(): void {

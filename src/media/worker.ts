@@ -56,10 +56,11 @@ const CNAME = Buffer.from('doubletrack');
 
 // Before there is a lane to run: a thread that waits for one must be ready at once.
 mediaModule();
-loadLibc();
 
-/** Asked of a thread that is to wait: what stands above is all of it. */
-export function prepare(): void {}
+/** Asked of a thread that is to wait. Nobody may end it while it loads an addon: Node would end the process. */
+export function prepare({ driver }: Pick<LaneTask['sockets'], 'driver'>): void {
+  if (driver === 'native') loadLibc();
+}
 
 const nowUs = () => process.hrtime.bigint() / 1000n;
 
