@@ -49,6 +49,8 @@ export const SLOT_BYTES = 16704;
 export const SLOT_HEADROOM_BYTES = 32;
 export const SLOT_SLACK_BYTES = 224;
 export const MAX_DATAGRAM_BYTES = SLOT_BYTES - SLOT_HEADROOM_BYTES - SLOT_SLACK_BYTES;
+/** Length of a datagram that is longer: no packet has it. */
+export const CUT_BYTES = 1;
 /** Records wait here for the next flush: more than a second of 30,000 packets/s. */
 export const STAGING_BYTES = 8388608;
 /** Duplicates are recognised this far back, and a packet is late rather than of a new source this far back. */
@@ -819,6 +821,8 @@ export const STATUS_PROTECTED = 10;
 /** The same, of the receiver of a sink. */
 export const STATUS_ADMITTED_REPORT = 11;
 export const STATUS_PROTECTED_REPORT = 12;
+/** Nothing, from the stream's source: it keeps its way open (RFC 6263 section 4.1). */
+export const STATUS_KEEP_ALIVE = 13;
 
 // --- finaliser memory: a memory of its own, beside the lanes' (see src/media/render.ts) ---
 

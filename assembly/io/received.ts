@@ -11,6 +11,7 @@ import {
   CONTROL_DROPS,
   CONTROL_HEADER_BYTES,
   CONTROL_TYPE_AT,
+  CUT_BYTES,
   DESCRIPTOR_ARRIVAL_US_AT,
   DESCRIPTOR_BYTES,
   DESCRIPTOR_CHANNEL_AT,
@@ -57,7 +58,7 @@ export function describeReceived(first: u32, count: u32, socket: u32, nowUs: f64
     const isWhole = (load<u32>(header, MESSAGE_FLAGS_AT) & MESSAGE_TRUNCATED) == 0;
     store<u32>(descriptor, socket >> 1, DESCRIPTOR_STREAM_AT);
     store<u32>(descriptor, SLOTS_AT + n * SLOT_BYTES + SLOT_HEADROOM_BYTES, DESCRIPTOR_OFFSET_AT);
-    store<u32>(descriptor, isWhole ? load<u32>(header, MESSAGE_LENGTH_AT) : 0, DESCRIPTOR_LENGTH_AT);
+    store<u32>(descriptor, isWhole ? load<u32>(header, MESSAGE_LENGTH_AT) : CUT_BYTES, DESCRIPTOR_LENGTH_AT);
     store<u32>(descriptor, socket & 1, DESCRIPTOR_CHANNEL_AT);
     describeSource(descriptor, RECEIVE_NAMES_AT + n * SOCKET_ADDRESS_BYTES);
     store<u64>(descriptor, nowUs as u64, DESCRIPTOR_ARRIVAL_US_AT);

@@ -42,6 +42,7 @@ import {
   STATUS_CLOSED,
   STATUS_DUPLICATE,
   STATUS_INVALID,
+  STATUS_KEEP_ALIVE,
   STATUS_PAUSED,
   STATUS_PROTECTED,
   STATUS_PROTECTED_REPORT,
@@ -120,6 +121,7 @@ function admit(descriptor: usize): u32 {
   const stream = streamOf(descriptor);
   const flags = load<u32>(stream, STREAM_FLAGS_AT);
   if ((flags & FLAG_OPEN) == 0) return STATUS_CLOSED;
+  if (load<u32>(descriptor, DESCRIPTOR_LENGTH_AT) == 0) return admitNothing(stream, descriptor);
   const isProtected = (flags & FLAG_SRTP) != 0;
   if (isProtected && (flags & FLAG_LEARN) != 0) return STATUS_PROTECTED;
   if (!isExpected(stream, descriptor)) {
@@ -127,6 +129,16 @@ function admit(descriptor: usize): u32 {
     return status == STATUS_UNAUTHORISED ? unauthorised(stream) : status;
   }
   return isProtected ? STATUS_PROTECTED : STATUS_ADMITTED;
+}
+
+function admitNothing(stream: usize, descriptor: usize): u32 {
+  const isKnown = isFromSource(
+    stream,
+    descriptor + DESCRIPTOR_SOURCE_AT,
+    load<u32>(descriptor, DESCRIPTOR_SOURCE_PORT_AT),
+    isRtcp(stream, descriptor),
+  );
+  return isKnown ? STATUS_KEEP_ALIVE : unauthorised(stream);
 }
 
 function isExpected(stream: usize, descriptor: usize): bool {

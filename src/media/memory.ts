@@ -269,8 +269,9 @@ export class LaneMemory {
     nowUs: bigint,
   ): void {
     const offset = layout.SLOTS_AT + n * layout.SLOT_BYTES + layout.SLOT_HEADROOM_BYTES;
-    const length = packet.length > layout.MAX_DATAGRAM_BYTES ? 0 : packet.length;
-    if (length > 0) this.#bytes.set(packet, offset);
+    const isCut = packet.length > layout.MAX_DATAGRAM_BYTES;
+    const length = isCut ? layout.CUT_BYTES : packet.length;
+    if (!isCut) this.#bytes.set(packet, offset);
     const at = layout.DESCRIPTORS_AT + n * layout.DESCRIPTOR_BYTES;
     this.#view.setUint32(at + layout.DESCRIPTOR_STREAM_AT, stream, true);
     this.#view.setUint32(at + layout.DESCRIPTOR_OFFSET_AT, offset, true);

@@ -21,6 +21,7 @@ export const STATUS = {
   unauthorised: 5,
   dropped: 6,
   closed: 7,
+  keepAlive: 13,
 } as const;
 
 export interface RtpFields {

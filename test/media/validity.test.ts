@@ -46,7 +46,7 @@ test('RFC 3550 A.1: a packet with CSRCs, extension and padding is received whole
 });
 
 test('RFC 3550 A.1: truncated at each byte', () => {
-  for (let length = 0; length < FULL.length; length++) {
+  for (let length = 1; length < FULL.length; length++) {
     const cut = FULL.subarray(0, length);
     const rig = new Rig();
     const expected = isValidRtp(cut) ? STATUS.received : STATUS.invalid;
@@ -64,7 +64,6 @@ test('RFC 3550 A.1: version, padding and lengths that cannot be', () => {
     rtp({ first: 0xa0, payload: Buffer.from([1, 2, 4]) }),
     rtp({ first: 0x8f, payload: Buffer.alloc(59) }),
     rtp({ first: 0x90, payload: Buffer.from('bede0001', 'hex') }),
-    Buffer.alloc(0),
     Buffer.alloc(MAX_DATAGRAM_BYTES + 1, 0x80),
     Buffer.alloc(65_507, 0x80),
   ];
@@ -85,9 +84,18 @@ test('RFC 3550 A.1: version, padding and lengths that cannot be', () => {
   );
 });
 
+test('RFC 6263 4.1: an empty datagram keeps a way open and is nothing else; from a stranger it is unauthorised', () => {
+  const rig = new Rig();
+  const before = rig.core.memory.totals();
+  for (const push of [rig.rtp.bind(rig), rig.rtcp.bind(rig)]) assert.equal(push(Buffer.alloc(0)), STATUS.keepAlive);
+  assert.deepEqual(rig.core.memory.totals(), before);
+  assert.equal(rig.rtp(Buffer.alloc(0), 0, { address: '192.0.2.99', port: 40_000 }), STATUS.unauthorised);
+  assert.equal(rig.records().length, 0);
+});
+
 test('RFC 3550 A.2: a compound packet truncated at each byte', () => {
   const compound = Buffer.concat([senderReport(), Buffer.from('81ca0003cafebabe0104616263640000', 'hex')]);
-  for (let length = 0; length <= compound.length; length++) {
+  for (let length = 1; length <= compound.length; length++) {
     const cut = compound.subarray(0, length);
     const rig = new Rig();
     const expected = isValidRtcp(cut) ? STATUS.rtcp : STATUS.invalid;
@@ -102,7 +110,7 @@ function damaged(packet: Buffer, random: () => number): Buffer {
   for (let changes = 1 + Math.floor(random() * 4); changes > 0; changes--) {
     out[Math.floor(random() * out.length)] = Math.floor(random() * 256);
   }
-  return random() < 0.3 ? out.subarray(0, Math.floor(random() * (out.length + 1))) : out;
+  return random() < 0.3 ? out.subarray(0, 1 + Math.floor(random() * out.length)) : out;
 }
 
 test('RFC 3550 A.1: seeded mutations are received or refused, never trap, and agree with the standard', () => {
