@@ -11,7 +11,7 @@ export class Secret {
 
   /** Takes a copy: the caller may overwrite its own. */
   constructor(bytes: Uint8Array) {
-    this.#bytes = Uint8Array.from(bytes);
+    this.#bytes = new Uint8Array(bytes);
   }
 
   get length(): number {

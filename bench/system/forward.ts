@@ -8,6 +8,7 @@ import { pinnedCores } from './cores.ts';
 import { type ForwardingPlan, forwarding } from './forwarding.ts';
 import type { Latency } from './load/sinks.ts';
 import { inRounds } from './rows.ts';
+import { whereFigure } from './where.ts';
 
 const WARM_UP_MS = 1_000;
 const SINKS = 3;
@@ -22,30 +23,36 @@ interface Race {
   contenders: ForwardContender[];
 }
 
-function cost({ options, plan, contenders }: Race, kind: string): Promise<Row[]> {
+/** @param where gets a profile of each, by name. */
+function cost({ options, plan, contenders }: Race, kind: string, where: Map<string, Figure>): Promise<Row[]> {
   const runners = contenders.map((contender) => {
     const streams = Math.min(plan.streams, contender.mostStreams ?? plan.streams);
     const fewer = streams < plan.streams ? `, ${streams} streams` : '';
-    const measure = async () => (await forwarding(contender, { ...plan, streams })).cpuUsPerPacket;
-    return { name: `${contender.name}${fewer}, ${kind}`, measure };
+    const name = `${contender.name}${fewer}, ${kind}`;
+    const measure = async () => {
+      const seen = await forwarding(contender, { ...plan, streams });
+      where.set(name, whereFigure(`forwarding to ${plan.sinks === 1 ? 'one' : 'three'}: ${name}`, seen));
+      return seen.cpuUsPerPacket;
+    };
+    return { name, measure };
   });
   return inRounds(runners, options.progress);
 }
 
-async function oneSink(race: Race): Promise<Figure> {
-  const rows = await cost(race, 'in the clear');
+async function oneSink(race: Race, where: Map<string, Figure>): Promise<Figure> {
+  const rows = await cost(race, 'in the clear', where);
   return { name: `Forward ${race.plan.streams} streams to one sink`, unit: 'us CPU per packet', rows };
 }
 
 /** SRTP for who has it; in the clear too, for that is what published figures are of. */
-async function threeSinks({ options, plan, contenders }: Race): Promise<Figure> {
+async function threeSinks({ options, plan, contenders }: Race, where: Map<string, Figure>): Promise<Figure> {
   const streams = Math.max(Math.round(plan.streams * STREAMS_SHARE_OF_SINKS), 1);
   const wider = { ...plan, streams, sinks: SINKS };
   const secure = contenders.filter(({ hasSrtp }) => hasSrtp);
   const wide = contenders.filter(({ mostSinks }) => mostSinks >= SINKS);
   const rows = [
-    ...(await cost({ options, plan: { ...wider, isSrtp: true }, contenders: secure }, 'each sink with SRTP')),
-    ...(await cost({ options, plan: wider, contenders: wide }, 'in the clear')),
+    ...(await cost({ options, plan: { ...wider, isSrtp: true }, contenders: secure }, 'each sink with SRTP', where)),
+    ...(await cost({ options, plan: wider, contenders: wide }, 'in the clear', where)),
   ];
   return { name: `Forward ${streams} streams to three sinks each`, unit: 'us CPU per packet received', rows };
 }
@@ -96,8 +103,11 @@ export default async function run(options: BenchOptions): Promise<Outcome> {
   const peers = options.peers ? forwardingPeers() : { contenders: [], versions: {}, notes: [] };
   const contenders = [ours, ...peers.contenders];
   const race = { options, plan, contenders };
-  const one = await oneSink(race);
-  const three = await threeSinks(race);
+  const [ofOne, ofThree] = [new Map<string, Figure>(), new Map<string, Figure>()];
+  const one = await oneSink(race, ofOne);
+  const three = await threeSinks(race, ofThree);
+  const isExplained = (name: string) => [ours.name, RTPENGINE].some((known) => name.startsWith(known));
+  const where = [...ofOne, ...ofThree].filter(([name]) => isExplained(name)).map(([, figure]) => figure);
   const delays = await latency(race, one.rows);
   const p99Ms = delays.rows.find(({ name }) => name.startsWith(`${ours.name},`))?.value ?? null;
   const [less, more] = [{ better: 'less' } as const, { better: 'more', unit: 'times less CPU' } as const];
@@ -119,5 +129,5 @@ export default async function run(options: BenchOptions): Promise<Outcome> {
     },
     { name: 'forwarding latency p99 at half load', unit: 'ms', ...less, goal: 1, stretch: 0.4, seen: p99Ms },
   ];
-  return { figures: [one, three, delays], goals, notes: peers.notes, versions: peers.versions };
+  return { figures: [one, three, ...where, delays], goals, notes: peers.notes, versions: peers.versions };
 }

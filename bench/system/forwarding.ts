@@ -13,6 +13,7 @@ import type { LoadSetup } from './load/generator.ts';
 import { PACKET_BYTES } from './load/packets.ts';
 import type { RunResult, RunSetup, SinkSetup } from './load/process.ts';
 import type { Latency } from './load/sinks.ts';
+import type { ThreadUse } from './process-use.ts';
 import { beside, Remote } from './remote.ts';
 
 export interface ForwardingPlan {
@@ -31,6 +32,7 @@ export interface Forwarding {
   cpuUsPerPacket: number;
   /** Of the core. */
   share: number;
+  threads: ThreadUse[];
   latency: Latency | null;
 }
 
@@ -65,8 +67,8 @@ export async function forwarding(contender: ForwardContender, plan: ForwardingPl
     const result = await process.call<RunResult>('run', run);
     checkLoad(result);
     check(plan, result);
-    const { cpuUs, packets, wallUs, latency } = result;
-    return { cpuUsPerPacket: cpuUs / packets, share: cpuUs / wallUs, latency };
+    const { cpuUs, packets, wallUs, threads, latency } = result;
+    return { cpuUsPerPacket: cpuUs / packets, share: cpuUs / wallUs, threads, latency };
   } finally {
     await forwarder.close();
     await process.close();

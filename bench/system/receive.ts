@@ -9,8 +9,9 @@ import type { Cores } from './contender.ts';
 import { pinnedCores } from './cores.ts';
 import { growth, silentShare } from './growth.ts';
 import { PACKET_US } from './load/packets.ts';
-import { type Recording, recording } from './recording.ts';
+import { recording } from './recording.ts';
 import { inRounds, measured } from './rows.ts';
+import { whereFigure } from './where.ts';
 
 const WARM_UP_MS = 1_000;
 const [FEW_CALLS, MANY_CALLS] = [200, 2_000];
@@ -26,35 +27,6 @@ interface Plan {
   measureMs: number;
 }
 
-/** As Node names its threads. */
-const THREADS: Record<string, string> = {
-  WorkerThread: 'lane',
-  MainThread: 'main thread',
-  'libuv-worker': 'files',
-  V8Worker: 'garbage and compilers',
-};
-
-/** Which threads the time of a packet is spent in, and how much of it in the kernel. */
-function whereFigure({ cpuUsPerPacket, threads }: Recording): Figure {
-  const allUs = threads.reduce((sum, { userUs, systemUs }) => sum + userUs + systemUs, 0);
-  const parts = threads.flatMap(({ name, userUs, systemUs }) => {
-    const shown = THREADS[name] ?? name;
-    const share = (us: number) => (us / allUs) * cpuUsPerPacket;
-    return [
-      { name: `${shown}, user`, value: share(userUs) },
-      { name: `${shown}, kernel`, value: share(systemUs) },
-    ];
-  });
-  const rows = parts.filter(({ value }) => value > 0).toSorted((a, b) => b.value - a.value);
-  const name = 'Where the time of receive + SRTP unprotect + journal goes';
-  return {
-    name,
-    unit: 'us CPU per packet',
-    isBreakdown: true,
-    rows: [{ name: 'all of it', value: cpuUsPerPacket }, ...rows],
-  };
-}
-
 async function costFigures(
   { streams, progress }: BenchOptions,
   plan: Plan,
@@ -65,7 +37,7 @@ async function costFigures(
     name: 'doubletrack: receive + SRTP unprotect + journal',
     measure: async () => {
       const seen = await recording({ calls, isSrtp: true, ...plan });
-      where = whereFigure(seen);
+      where = whereFigure('receive + SRTP unprotect + journal', seen);
       return seen.cpuUsPerPacket;
     },
   };

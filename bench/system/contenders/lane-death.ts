@@ -1,6 +1,7 @@
 /** Ways for a lane to die, from outside: its workers and memories are seen as they are made. Import this before an engine starts. */
 import { Piscina } from 'piscina';
 import * as layout from '../../../assembly/layout.ts';
+import { OpenContents } from '../../../src/media/lane-contents.ts';
 import type { LaneTask } from '../../../src/media/lane-protocol.ts';
 
 /** By lane: what its latest life runs on. */
@@ -11,6 +12,18 @@ Piscina.prototype.run = function (this: Piscina, task: Partial<LaneTask>, ...res
   if (task.memory) lives.set(task.laneId!, { pool: this, memory: task.memory });
   return Reflect.apply(run, this, [task, ...rest]) as ReturnType<typeof run>;
 } as typeof run;
+
+let seenMs = 0;
+const { renewed } = OpenContents.prototype;
+OpenContents.prototype.renewed = function (this: OpenContents) {
+  seenMs = performance.now();
+  return renewed.call(this);
+};
+
+/** When the death of the latest lane that died was seen: what is to be open in its next life is asked for then. */
+export function deathSeenMs(): number {
+  return seenMs;
+}
 
 /** Of the latest life of the lane. */
 export function memoryOf(laneId: number): WebAssembly.Memory {

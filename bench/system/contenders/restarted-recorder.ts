@@ -11,7 +11,7 @@ import { certifyStream } from '../../../src/recording/certificate.ts';
 import { scan } from '../../../src/recording/scan.ts';
 import { streamKeys } from '../load/packets.ts';
 import { serve } from '../remote.ts';
-import { DEATHS, type Death, memoryOf } from './lane-death.ts';
+import { DEATHS, type Death, deathSeenMs, memoryOf } from './lane-death.ts';
 
 export interface RestartSetup {
   address: string;
@@ -29,7 +29,9 @@ export interface CallsSetup {
 }
 
 export interface Outage {
-  /** From the death until packets are processed again, and until the lane takes commands. */
+  /** From the order to die until the death is seen: a trap comes with the next batch of packets. */
+  seenMs: number;
+  /** From then until packets are processed again, and until the lane takes commands. */
   receivingMs: number;
   servingMs: number;
 }
@@ -80,11 +82,12 @@ async function kill({ lane, death }: { lane: number; death: Death }): Promise<Ou
   const restarted = new Promise<number>((resolve) => {
     onRestarted = () => resolve(performance.now());
   });
-  const diedMs = performance.now();
+  const orderedMs = performance.now();
   DEATHS[death](lane);
   while (memoryOf(lane) === before || new LaneMemory(memoryOf(lane)).totals().received === 0) await delay(1);
-  const receivingMs = performance.now() - diedMs;
-  return { receivingMs, servingMs: (await restarted) - diedMs };
+  const receivedMs = performance.now();
+  const diedMs = deathSeenMs();
+  return { seenMs: diedMs - orderedMs, receivingMs: receivedMs - diedMs, servingMs: (await restarted) - diedMs };
 }
 
 async function certify(lane: number, packetsDir: string, sentOfEach: number): Promise<Certified> {
