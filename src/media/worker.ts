@@ -99,6 +99,7 @@ class LaneWorker {
   #loopLoad = 0;
   #reportTurn = 0;
   #lastPackets: Promise<void> | null = null;
+  #changed: Promise<void> = Promise.resolve();
 
   constructor(task: LaneTask) {
     this.#task = task;
@@ -204,11 +205,10 @@ class LaneWorker {
   }
 
   async #carryOut(command: LaneCommand): Promise<void> {
-    const { memory } = this.#core;
     if (command.do === 'open-recording') this.#openRecording(command.slot, command.setup);
     else if (command.do === 'open-stream') await this.#openStream(command.slot, fromWire(command.setup));
     else if (command.do === 'update-stream') {
-      this.#updateStream(command.slot, fromWire(command.setup));
+      await this.#change([command.slot], () => this.#updateStream(command.slot, fromWire(command.setup)));
     } else if (command.do === 'close-stream') await this.#closeStream(command.slot);
     else if (/-(player|mixer)$/.test(command.do)) {
       await this.#opus.follow(command);
@@ -216,7 +216,7 @@ class LaneWorker {
     } else if (command.do === 'open-sink') this.#openSink(command.slot, sinkFromWire(command.setup));
     else if (command.do === 'pause-sink') this.#pauseSink(command.slot, command.paused);
     else if (command.do === 'close-sink') this.#closeSink(command.slot);
-    else if (command.do === 'pause') memory.setPaused(command.slot, command.paused);
+    else if (command.do === 'pause') await this.#pause(command.slot, command.paused);
     else if (command.do === 'note') await this.#journal.note(command.slots, command.note);
     else if (command.do === 'close-recording') await this.#journal.flushed();
     else if (command.do === 'seal') await this.#journal.seal();
@@ -226,6 +226,21 @@ class LaneWorker {
       await Promise.all([...this.#streams.keys()].map((slot) => this.#closeStream(slot)));
       await this.#journal.flushed();
     }
+  }
+
+  async #pause(recording: number, paused: boolean): Promise<void> {
+    const streams = [...this.#streams].filter(([, setup]) => setup.recording === recording).map(([slot]) => slot);
+    await this.#change(streams, () => this.#core.memory.setPaused(recording, paused));
+  }
+
+  /** What has come to the streams before is received as they were before; sockets hold it still. Changes are made in the order of commands. */
+  #change(streams: number[], change: () => void): Promise<void> {
+    const changed = this.#changed.then(async () => {
+      for (const slot of streams) await this.#sockets.drain(slot);
+      change();
+    });
+    this.#changed = changed.catch(() => {});
+    return changed;
   }
 
   async #openJournal(): Promise<void> {

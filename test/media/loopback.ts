@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { type JournalRecord, records } from '../../src/journal/format.ts';
 import { blocks } from '../../src/journal/reader.ts';
 import {
@@ -56,6 +57,11 @@ export class Sender {
 
   send(packet: Uint8Array, to: { rtpPort: number }): void {
     this.rtp.send(packet, to.rtpPort, LOOPBACK);
+  }
+
+  /** Resolves when it lies in the receiver's socket. */
+  async sent(packet: Uint8Array, to: { rtpPort: number }): Promise<void> {
+    await promisify((done: () => void) => this.rtp.send(packet, to.rtpPort, LOOPBACK, done))();
   }
 
   sendRtcp(packet: Uint8Array, to: StreamMedia): void {
