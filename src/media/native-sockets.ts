@@ -29,7 +29,7 @@ import type { Batch, LaneSockets, SocketsOptions, StreamPlace } from './sockets.
 import { TickBudget } from './tick-budget.ts';
 
 /** 256 packets of the system's default are 5 s of one stream; a stall of the process must not cost packets. */
-const RECEIVE_BUFFER_BYTES = 1 << 20;
+const RECEIVE_BUFFER_BYTES = 1 << 22;
 /** Of a port that many streams share. */
 const SHARED_BUFFER_BYTES = 1 << 24;
 /** Of one call. A flood is read in rounds, so that others have their turn. */
@@ -46,6 +46,9 @@ const WAKE = -1;
 const SOON_MS = 0.5;
 /** Sockets that nobody waits for. What a kill -9 costs is this and the flush of the journal. */
 const LATER_MS = 40;
+/** Or soon after one of them had this many: a flood is not to fill its buffer, where the packets of its stream are too. */
+const FLOOD_PACKETS = 64;
+const FLOOD_MS = 2;
 /** So many of these at a time, when there are others that do not bear to wait for them. */
 const LATER_AT_A_TIME = 32;
 const TIMER_SLACK_NS = 1_000;
@@ -231,26 +234,24 @@ export class NativeSockets implements LaneSockets {
     if (!this.#turn) return;
     // The event loop's turn costs as much as several packets: under load it comes once in a few polls.
     const untilMs = performance.now() + EVENT_LOOP_MS;
-    do {
+    let isBusy = true;
+    while (isBusy) {
       const dueMs = this.#turn();
       if (!this.#turn) return;
-      this.#poll(dueMs);
-    } while (this.#isBusy && performance.now() < untilMs);
+      isBusy = this.#poll(dueMs) && performance.now() < untilMs;
+    }
     setImmediate(this.#runTurn);
   };
 
-  get #isBusy(): boolean {
-    return this.#hadPackets || this.#unfinished.length > 0 || this.#laterDueMs <= this.#polledMs;
-  }
-
-  #poll(dueMs: number): void {
+  /** @returns whether there is more to read, and no message to the lane. */
+  #poll(dueMs: number): boolean {
     const fromMs = performance.now();
     this.#ticks.tick(fromMs - this.#polledMs);
     const events = this.#waitForEvents(fromMs, Math.min(dueMs, this.#laterDueMs - fromMs, MAX_WAIT_MS));
     this.#polledMs = performance.now();
     this.#waitedMs += this.#polledMs - fromMs;
     this.#hadPackets = events > 0;
-    if (this.#isWoken(events)) return;
+    if (this.#isWoken(events)) return false;
     this.#readClocks();
     const unfinished = this.#unfinished;
     if (unfinished.length > 0) {
@@ -260,6 +261,7 @@ export class NativeSockets implements LaneSockets {
     for (let n = 0; n < events; n++) this.#read(this.#io.eventData(n), READ_ROUNDS);
     this.#process();
     if (this.#polledMs >= this.#laterDueMs) this.#readLater();
+    return this.#hadPackets || this.#unfinished.length > 0 || this.#laterDueMs <= this.#polledMs;
   }
 
   #waitForEvents(fromMs: number, dueMs: number): number {
@@ -273,9 +275,12 @@ export class NativeSockets implements LaneSockets {
   #readLater(): void {
     const most = this.#awaited.size > 0 ? LATER_AT_A_TIME : MAX_EVENTS;
     const events = this.#later.wait(0, most);
-    if (events < most) this.#laterDueMs = this.#polledMs + LATER_MS;
-    for (let n = 0; n < events; n++) this.#read(this.#io.eventData(n), READ_ROUNDS);
+    let isFlooded = false;
+    for (let n = 0; n < events; n++) {
+      isFlooded = this.#read(this.#io.eventData(n), READ_ROUNDS) >= FLOOD_PACKETS || isFlooded;
+    }
     this.#process();
+    if (events < most) this.#laterDueMs = this.#polledMs + (isFlooded ? FLOOD_MS : LATER_MS);
   }
 
   /**
@@ -293,10 +298,11 @@ export class NativeSockets implements LaneSockets {
     return true;
   }
 
-  /** Until the socket is empty, or for so many rounds. */
-  #read(socket: number, rounds: number): void {
+  /** Until the socket is empty, or for so many rounds. @returns how many packets it had. */
+  #read(socket: number, rounds: number): number {
     const fd = this.#io.socketFd(socket);
-    if (fd === null) return;
+    if (fd === null) return 0;
+    let packets = 0;
     for (let round = 0; round < rounds; round++) {
       if (this.#filled === BATCH_PACKETS) this.#process();
       const room = Math.min(READ_PACKETS, BATCH_PACKETS - this.#filled);
@@ -304,11 +310,13 @@ export class NativeSockets implements LaneSockets {
       if (count > 0) {
         this.#wasm.received(this.#filled, count, socket, this.#nowUs, this.#aheadUs);
         this.#filled += count;
-        if (count < room) return;
-      } else if (this.#libc.errno() === EAGAIN) return;
+        packets += count;
+        if (count < room) return packets;
+      } else if (this.#libc.errno() === EAGAIN) return packets;
       // Anything else is what an ICMP error has left at the socket: it is gone with having been told.
     }
     this.#unfinished.push(socket);
+    return packets;
   }
 
   #process(): void {

@@ -111,7 +111,7 @@ class Stream {
       case 4: // cut in the payload: the tag is what then stands last
         return [genuine.subarray(0, genuine.length - 1 - random.upTo(100)), 'unauthenticated'];
       default:
-        return [genuine.subarray(0, random.upTo(11)), 'invalid'];
+        return [genuine.subarray(0, 1 + random.upTo(10)), 'invalid'];
     }
   }
 
@@ -132,7 +132,7 @@ class Stream {
         return [forged, 'unauthenticated'];
       }
       default:
-        return [genuine.subarray(0, random.upTo(TAG_BYTES + 7)), 'invalid'];
+        return [genuine.subarray(0, 1 + random.upTo(TAG_BYTES + 6)), 'invalid'];
     }
   }
 

@@ -32,6 +32,7 @@ function corrupt(): void {
   view.setUint32(layout.RECORDINGS_AT + layout.RECORDING_COUNT_AT, 1, true);
   view.setUint32(layout.LANE_AT + layout.LANE_DIRTY_HEAD_AT, 1, true);
   view.setUint32(layout.LANE_AT + layout.LANE_DIRTY_TAIL_AT, 1, true);
+  view.setUint32(layout.LANE_AT + layout.LANE_STAGED_BYTES_AT, 1, true); // or nothing would flush
 }
 
 async function terminate(): Promise<void> {
