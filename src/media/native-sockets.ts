@@ -46,8 +46,7 @@ const WAKE = -1;
 const SOON_MS = 0.5;
 /** Sockets that nobody waits for. What a kill -9 costs is this and the flush of the journal. */
 const LATER_MS = 40;
-/** Or soon after one of them had this many: a flood is not to fill its buffer, where the packets of its stream are too. */
-const FLOOD_PACKETS = 64;
+/** Or sooner when one of them had more than is read at a time: a flood is not to fill its buffer, where the packets of its stream are too. */
 const FLOOD_MS = 2;
 /** So many of these at a time, when there are others that do not bear to wait for them. */
 const LATER_AT_A_TIME = 32;
@@ -275,12 +274,9 @@ export class NativeSockets implements LaneSockets {
   #readLater(): void {
     const most = this.#awaited.size > 0 ? LATER_AT_A_TIME : MAX_EVENTS;
     const events = this.#later.wait(0, most);
-    let isFlooded = false;
-    for (let n = 0; n < events; n++) {
-      isFlooded = this.#read(this.#io.eventData(n), READ_ROUNDS) >= FLOOD_PACKETS || isFlooded;
-    }
+    for (let n = 0; n < events; n++) this.#read(this.#io.eventData(n), READ_ROUNDS);
     this.#process();
-    if (events < most) this.#laterDueMs = this.#polledMs + (isFlooded ? FLOOD_MS : LATER_MS);
+    if (events < most) this.#laterDueMs = this.#polledMs + (this.#unfinished.length > 0 ? FLOOD_MS : LATER_MS);
   }
 
   /**
@@ -298,11 +294,10 @@ export class NativeSockets implements LaneSockets {
     return true;
   }
 
-  /** Until the socket is empty, or for so many rounds. @returns how many packets it had. */
-  #read(socket: number, rounds: number): number {
+  /** Until the socket is empty, or for so many rounds. */
+  #read(socket: number, rounds: number): void {
     const fd = this.#io.socketFd(socket);
-    if (fd === null) return 0;
-    let packets = 0;
+    if (fd === null) return;
     for (let round = 0; round < rounds; round++) {
       if (this.#filled === BATCH_PACKETS) this.#process();
       const room = Math.min(READ_PACKETS, BATCH_PACKETS - this.#filled);
@@ -310,13 +305,11 @@ export class NativeSockets implements LaneSockets {
       if (count > 0) {
         this.#wasm.received(this.#filled, count, socket, this.#nowUs, this.#aheadUs);
         this.#filled += count;
-        packets += count;
-        if (count < room) return packets;
-      } else if (this.#libc.errno() === EAGAIN) return packets;
+        if (count < room) return;
+      } else if (this.#libc.errno() === EAGAIN) return;
       // Anything else is what an ICMP error has left at the socket: it is gone with having been told.
     }
     this.#unfinished.push(socket);
-    return packets;
   }
 
   #process(): void {
