@@ -80,8 +80,8 @@ async function latency({ options, plan, contenders }: Race, costs: Row[]): Promi
   return { name: 'Forwarding latency p99 at half load', unit: 'ms', rows };
 }
 
-/** One lane's, and rtpengine's ports. */
-const MOST_STREAMS = 4_000;
+/** One lane's sessions. */
+const MOST_STREAMS = 2_000;
 
 function latencyRemark({ packets, p50Us, p99Us, maxUs }: Latency): string {
   return `p50 ${(p50Us / 1000).toFixed(3)}, p99 ${(p99Us / 1000).toFixed(3)}, max ${(maxUs / 1000).toFixed(1)}, ${packets.toLocaleString('en')} packets`;

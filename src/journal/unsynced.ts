@@ -5,7 +5,7 @@
 
 const BUFFER_BYTES = 256 * 1024;
 /** Buffers kept for the next bytes rather than left to the garbage collector. */
-const MAX_SPARE_BUFFERS = 32;
+const MAX_SPARE_BUFFERS = 8;
 
 interface Chunk {
   bytes: Buffer;

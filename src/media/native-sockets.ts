@@ -276,7 +276,8 @@ export class NativeSockets implements LaneSockets {
     const events = this.#later.wait(0, most);
     for (let n = 0; n < events; n++) this.#read(this.#io.eventData(n), READ_ROUNDS);
     this.#process();
-    if (events < most) this.#laterDueMs = this.#polledMs + (this.#unfinished.length > 0 ? FLOOD_MS : LATER_MS);
+    const restMs = events === 0 ? MAX_WAIT_MS : this.#unfinished.length > 0 ? FLOOD_MS : LATER_MS;
+    if (events < most) this.#laterDueMs = this.#polledMs + restMs;
   }
 
   /**
@@ -333,7 +334,10 @@ export class NativeSockets implements LaneSockets {
 
   #open(socket: number, address: string, port: number, bufferBytes: number): void {
     const kept = this.#io.socketFd(socket);
-    if (kept !== null && this.#io.socketPort(socket) === port) return this.#watch(kept, socket);
+    if (kept !== null && this.#io.socketPort(socket) === port) {
+      this.#laterDueMs = 0; // what has come while no life was there has waited long enough
+      return this.#watch(kept, socket);
+    }
     closeSocket(this.#io, this.#libc, socket);
     const isIpv6 = isIPv6(address);
     const type = SOCK_DGRAM_NONBLOCK_CLOEXEC;

@@ -20,7 +20,11 @@ export const ours: ForwardContender = {
       ...{ address: ADDRESS, ports: MEDIA_PORTS, journalDir, sourcePort: SOURCE_PORT },
       ...{ streams, sinkPorts, isSrtp },
     };
-    const opened = await remote.call<OpenedStream[]>('open', asked);
+    const opened = await remote.call<OpenedStream[]>('open', asked).catch(async (error) => {
+      await remote.close();
+      await rm(journalDir, { recursive: true, force: true });
+      throw error;
+    });
     const secure = opened.flatMap(({ ssrcs }, stream) =>
       ssrcs.map((ssrc, sink): Route => ({ sink, stream, srtp: { ssrc, keyAndSalt: sinkSecret(stream, sink) } })),
     );
