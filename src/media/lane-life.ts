@@ -57,7 +57,7 @@ export class LaneLife {
     const { port1, port2 } = new MessageChannel();
     this.#port = port1.on('message', (message: LaneMessage) => this.#onMessage(message));
     const task: LaneTask = { ...options.task, memory: this.shared, port: port2 };
-    this.gone = options.pool.run(task, { transferList: [port2, task.contents.octets.buffer] }).then(
+    this.gone = options.pool.run(task, { transferList: [port2] }).then(
       () => this.#end(null),
       (error: Error) => this.#end(error),
     );

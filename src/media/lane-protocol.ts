@@ -1,7 +1,6 @@
 /** What the main thread and a lane's worker say to each other. One message per change of a session, none per packet. */
 import { Secret } from '../secret.ts';
 import type { StreamState } from './memory.ts';
-import type { Packed } from './packed.ts';
 import type { PlayerSetup } from './player-memory.ts';
 import type { SinkState } from './sink-memory.ts';
 import type { SocketsOptions } from './sockets.ts';
@@ -16,8 +15,7 @@ export interface LaneTask {
   /** Memories of lives before, in which records may wait still, and which hold the sockets: of the last, and of those that it had not taken over. */
   before: WebAssembly.Memory[];
   /** Is open as soon as the life serves. */
-  /** LaneContents. */
-  contents: Packed;
+  contents: LaneContents;
   /** Lives before this one: numbers of epochs and SRTCP indices go on behind theirs. */
   life: number;
 }

@@ -10,7 +10,6 @@ import { LaneError, LaneLife } from './lane-life.ts';
 import type { LaneCommand, RefusedStream } from './lane-protocol.ts';
 import { loadLibc } from './libc.ts';
 import { closeSocketsOf } from './native-sockets.ts';
-import { pack } from './packed.ts';
 import { openWake, type Wake } from './wake.ts';
 
 export interface LaneOptions {
@@ -126,7 +125,7 @@ export class LaneSupervisor {
   #begin(): LaneLife {
     const { laneId, journalDir, driver, dscp, onSealed, onJournalState } = this.#options;
     const sockets = { driver, dscp, wakeFd: this.#wake.fd };
-    const contents = pack(this.#contents.renewed());
+    const contents = this.#contents.renewed();
     const task = { laneId, journalDir, sockets, contents, before: this.#before, life: this.#lives };
     return new LaneLife({ pool: this.#pool, wake: this.#wake, task, onSealed, onJournalState });
   }

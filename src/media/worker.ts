@@ -26,7 +26,6 @@ import {
 import { loadLibc } from './libc.ts';
 import { LiveOpus } from './live-opus.ts';
 import { CHANNEL_RTCP, MAX_STREAMS } from './memory.ts';
-import { unpack } from './packed.ts';
 import { Schedule } from './schedule.ts';
 import { SinkDestinations } from './sink-destinations.ts';
 import { MAX_SINKS } from './sink-memory.ts';
@@ -69,7 +68,7 @@ export default async function runLane(task: LaneTask): Promise<void> {
   const say = (message: LaneMessage) => task.port.postMessage(message);
   const lane = new LaneWorker(task);
   try {
-    say({ type: 'ready', refused: await lane.open(unpack(task.contents)) });
+    say({ type: 'ready', refused: await lane.open(task.contents) });
     await lane.serve();
     lane.stop(false);
   } catch (error) {
