@@ -8,13 +8,11 @@ import { appendRecord, flushBlocks } from './journal/blocks';
 import { buildCrcTable, crc32c as crc32cOf } from './journal/crc32c';
 import { KIND_NOTE, NO_STREAM } from './layout';
 import { forget } from './replicate/look-back';
-import { setReceiver } from './replicate/receivers';
-import { beginRound, lookBack, replaySome, stopLookingBack } from './replicate/replay';
+import { beginRound, replaySome, stopLookingBack } from './replicate/replay';
 import { beginReplication, replicateSome } from './replicate/replicate';
 import { writeSinkReport } from './replicate/report';
 import { sinkAt } from './replicate/sink';
 import { linkSink, unlinkSink } from './replicate/sinks';
-import { linkSource as link, unlinkSource as unlink } from './rtp/demultiplex';
 import { process as processBatch } from './rtp/process';
 import { lostInStream } from './rtp/reception';
 import { writeReport } from './rtp/rtcp';
@@ -27,6 +25,9 @@ import { initWork } from './srtp/work';
 export { finaliserDecode } from './codec/decode';
 export { g722Decode, g722Init } from './codec/g722';
 export { plcConceal, plcGood, plcInit } from './codec/plc';
+export { setReceiver as setSinkReceiver } from './replicate/receivers';
+export { lookBack as beginLookBack, stopLookingBack as endLookBack } from './replicate/replay';
+export { linkSource, unlinkSource } from './rtp/demultiplex';
 export * from './srtp/known-answers';
 export { finaliserIndex } from './timeline/index-records';
 export {
@@ -49,15 +50,6 @@ export function initialise(): void {
 /** Takes the batch described at DESCRIPTORS_AT. */
 export function process(packets: u32): void {
   processBatch(packets);
-}
-
-/** The stream shares a port, and its source is what stands in its entry; see rtp/demultiplex.ts. */
-export function linkSource(stream: u32): void {
-  link(stream);
-}
-
-export function unlinkSource(stream: u32): void {
-  unlink(stream);
 }
 
 /** Puts a note (UTF-8 JSON) into the recording's journal; 0 when there is no room now. */
@@ -90,11 +82,6 @@ export function closeSink(sink: u32): void {
   unlinkSink(sink);
 }
 
-/** Where the reports of the sink's receiver come from, from now on: 16 bytes of address, RTCP port (0: not known). */
-export function setSinkReceiver(sink: u32, address: usize, rtcpPort: u32): void {
-  setReceiver(sink, address, rtcpPort);
-}
-
 /** What the receiver of a sink is told; see replicate/report.ts. 0: nothing. */
 export function sinkReport(
   sink: u32,
@@ -112,16 +99,6 @@ export function sinkReport(
 export function replay(nowUs: u64, isFirst: u32): u32 {
   if (isFirst != 0) beginRound();
   return replaySome(nowUs);
-}
-
-/** The sink gets first what its stream has kept of so many microseconds. */
-export function beginLookBack(sink: u32, lookBackUs: u64, nowUs: u64): void {
-  lookBack(sink, lookBackUs, nowUs);
-}
-
-/** The sink gets nothing more of the ring. */
-export function endLookBack(sink: u32): void {
-  stopLookingBack(sink);
 }
 
 /** Nothing of the stream is kept any more. */

@@ -12,6 +12,7 @@ import {
   SINK_RECEIVER_RTCP_PORT_AT,
   SINK_VIA_AT,
 } from '../layout';
+import { isSameAddress } from '../rtp/address';
 import { hostOf } from '../rtp/stream';
 import { sinkAt } from './sink';
 
@@ -62,7 +63,7 @@ function matching(sink: u32, via: u32, address: usize, rtcpPort: u32): u32 {
 function isTo(entry: usize, via: u32, address: usize, rtcpPort: u32): bool {
   if (load<u32>(entry, SINK_RECEIVER_RTCP_PORT_AT) != rtcpPort) return false;
   if (hostOf(load<u32>(entry, SINK_VIA_AT)) != hostOf(via)) return false;
-  return !v128.any_true(v128.xor(v128.load(entry + SINK_RECEIVER_AT), v128.load(address)));
+  return isSameAddress(entry + SINK_RECEIVER_AT, address);
 }
 
 function headOf(address: usize, port: u32): usize {

@@ -15,6 +15,7 @@ import {
   DESCRIPTOR_OFFSET_AT,
   DESCRIPTOR_SOURCE_AT,
   DESCRIPTOR_SOURCE_PORT_AT,
+  FLAG_LEARN,
   FLAG_RTCP_MUX,
   STREAM_FLAGS_AT,
   STREAM_HOST_AT,
@@ -24,6 +25,7 @@ import {
   STREAM_REMOTE_RTP_PORT_AT,
   STREAM_SIGNALLED_SSRC_AT,
 } from '../layout';
+import { isSameAddress } from './address';
 import { FIXED_HEADER_BYTES, looksLikeRtcp, ssrcOf } from './header';
 import { streamAt } from './stream';
 
@@ -57,7 +59,7 @@ function find(host: u32, channel: u32, source: usize, port: u32, ssrc: u32): u32
       load<u32>(stream, STREAM_SIGNALLED_SSRC_AT) == ssrc &&
       load<u32>(stream, STREAM_HOST_AT) == host + 1 &&
       portOf(stream, channel) == port &&
-      !v128.any_true(v128.xor(v128.load(stream + STREAM_REMOTE_AT), v128.load(source)))
+      isSameAddress(stream + STREAM_REMOTE_AT, source)
     )
       return next;
     next = load<u32>(linkOf(stream, channel));
@@ -65,10 +67,15 @@ function find(host: u32, channel: u32, source: usize, port: u32, ssrc: u32): u32
   return 0;
 }
 
-/** The stream is found from now on, before any other from the same source. Its entry must stay as it is until it is unlinked. */
+/**
+ * The stream is found from now on, before any other from the same source. Its entry must stay as it is until it is unlinked. Without effect on
+ * one whose port is its own, or whose source is not known: nothing can be for it.
+ */
 export function linkSource(stream: u32): void {
+  const flags = load<u32>(streamAt(stream), STREAM_FLAGS_AT);
+  if (load<u32>(streamAt(stream), STREAM_HOST_AT) == 0 || (flags & FLAG_LEARN) != 0) return;
   link(stream, CHANNEL_RTP);
-  if ((load<u32>(streamAt(stream), STREAM_FLAGS_AT) & FLAG_RTCP_MUX) == 0) link(stream, CHANNEL_RTCP);
+  if ((flags & FLAG_RTCP_MUX) == 0) link(stream, CHANNEL_RTCP);
 }
 
 /** Without effect on one that is not linked. */

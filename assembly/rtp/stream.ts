@@ -27,6 +27,7 @@ import {
   STREAM_UNDECLARED_DROPS_AT,
   STREAMS_AT,
 } from '../layout';
+import { isSameAddress } from './address';
 
 export function streamAt(stream: u32): usize {
   return STREAMS_AT + stream * STREAM_BYTES;
@@ -58,7 +59,7 @@ export function learnSource(stream: usize, source: usize, port: u32): void {
  */
 export function isFromSource(stream: usize, source: usize, port: u32, isRtcp: bool): bool {
   if ((load<u32>(stream, STREAM_FLAGS_AT) & FLAG_LEARN) != 0) return false;
-  if (v128.any_true(v128.xor(v128.load(stream + STREAM_REMOTE_AT), v128.load(source)))) return false;
+  if (!isSameAddress(stream + STREAM_REMOTE_AT, source)) return false;
   const heard = load<u32>(stream, STREAM_HEARD_PORT_AT);
   if (isRtcp) return isReportPort(stream, port, heard);
   return heard == 0 || port == heard || port == load<u32>(stream, STREAM_REMOTE_RTP_PORT_AT);

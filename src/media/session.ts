@@ -109,13 +109,12 @@ export class MediaSession {
    */
   async addSink(index: number, options: SinkOptions): Promise<Sink> {
     const { slot: stream, setup } = this.#stream(index);
-    const way = options.via === undefined ? null : this.#stream(options.via);
-    const senders = way ? null : await this.#engine.ports.senders(this.#lane);
-    const local = senders ?? { ...way!.setup, rtcpPort: way!.setup.rtcpPort ?? way!.setup.rtpPort };
+    const way = options.via === undefined ? await this.#engine.ports.senders(this.#lane) : this.#stream(options.via);
+    const { address, rtpPort, rtcpPort } = way.setup;
     const place: SinkPlace = {
       ...{ stream, clockRate: setup.clockRate, lookBackSeconds: setup.lookBackSeconds ?? 0 },
-      via: senders?.slot ?? way!.slot,
-      local: { address: local.address, rtpPort: local.rtpPort, rtcpPort: local.rtcpPort },
+      via: way.slot,
+      local: { address, rtpPort, rtcpPort: rtcpPort ?? rtpPort },
     };
     const sink = await Sink.open(this.#lane, place, options, (removed) => this.#sinks.delete(removed));
     this.#sinks.set(sink, options.via === undefined ? [index] : [index, options.via]);

@@ -8,7 +8,6 @@ import type { Lane } from './lane.ts';
 import { LaneError } from './lane-life.ts';
 import type { StreamSetup } from './lane-protocol.ts';
 import { NoPortLeft, PortLeases } from './ports.ts';
-import type { SinkPlace } from './sinks.ts';
 import { uuidBytes } from './uuid.ts';
 
 export interface StreamPortsOptions {
@@ -98,16 +97,8 @@ export class StreamPorts {
   }
 
   /** A pair of ports of a lane that sinks send from when they have none of their own: nothing is taken there. */
-  async senders(lane: Lane): Promise<SinkPlace['local'] & { slot: number }> {
-    const opened = this.#senders.get(lane) ?? this.#openHidden(lane, false);
-    this.#senders.set(lane, opened);
-    try {
-      const { slot, setup } = await opened;
-      return { slot, address: setup.address, rtpPort: setup.rtpPort, rtcpPort: setup.rtpPort + 1 };
-    } catch (error) {
-      this.#senders.delete(lane); // the next sink tries again
-      throw error;
-    }
+  senders(lane: Lane): Promise<BoundStream> {
+    return ofLane(this.#senders, lane, () => this.#openHidden(lane, false));
   }
 
   #portOf(lane: Lane, { host }: StreamSetup): SharedPort | undefined {
@@ -140,12 +131,7 @@ export class StreamPorts {
 
   /** Sockets that are not those of one stream. */
   async #openHidden(lane: Lane, isSharedPort: boolean): Promise<BoundStream> {
-    const opened = this.#nothing.get(lane) ?? lane.openRecording(uuidBytes(randomUUID()), false);
-    this.#nothing.set(lane, opened);
-    const recording = await opened.catch((error) => {
-      this.#nothing.delete(lane);
-      throw error;
-    });
+    const recording = await ofLane(this.#nothing, lane, () => lane.openRecording(uuidBytes(randomUUID()), false));
     return await this.#bindOwn(lane, { ...NO_STREAM, recording, isSharedPort, ownSsrc: randomInt(1, 0xffff_ffff) });
   }
 
@@ -171,6 +157,16 @@ export class StreamPorts {
       `${PORT_TRIES} media ports in a row are in use by others: give the recorder a range of its own`,
     );
   }
+}
+
+/** What there is one of in a lane, opened when it is needed first; who needs it after that has failed tries again. */
+function ofLane<T>(opened: Map<Lane, Promise<T>>, lane: Lane, open: () => Promise<T>): Promise<T> {
+  const known = opened.get(lane);
+  if (known) return known;
+  const opening = open();
+  opened.set(lane, opening);
+  opening.catch(() => opened.delete(lane));
+  return opening;
 }
 
 function enter(port: SharedPort, setup: PortlessSetup): void {

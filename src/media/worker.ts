@@ -339,7 +339,7 @@ class LaneWorker {
     });
     try {
       if (setup.host === null) await this.#sockets.open(slot, setup);
-      else this.#linkSource(slot, setup);
+      this.#core.wasm.linkSource(slot);
     } catch (error) {
       memory.closeStream(slot);
       srtp.close(slot);
@@ -362,14 +362,9 @@ class LaneWorker {
     }
     this.#core.wasm.unlinkSource(slot);
     memory.updateStream(slot, { ...setup, isSrtp: setup.srtp !== null });
-    if (setup.host !== null) this.#linkSource(slot, setup);
+    this.#core.wasm.linkSource(slot);
     this.#destinations.followAll();
     this.#streams.set(slot, setup);
-  }
-
-  /** Without a source nothing can be for it. */
-  #linkSource(slot: number, { remote }: StreamSetup): void {
-    if (remote) this.#core.wasm.linkSource(slot);
   }
 
   /** What came before it is received still, and what the kernel dropped before it is declared. */
@@ -377,8 +372,8 @@ class LaneWorker {
     await this.#waitForLastPackets();
     if (this.#isDead) throw new Error('the lane has ended'); // its sockets are the next life's
     await this.#sockets.drain(slot);
-    if (this.#core.memory.hostOf(slot) === slot) this.#sockets.close(slot);
-    else this.#core.wasm.unlinkSource(slot);
+    this.#sockets.close(slot);
+    this.#core.wasm.unlinkSource(slot);
     while (this.#core.wasm.declareStreamDrops(slot, nowUs()) === 0) await this.#journal.flushed();
     this.#core.wasm.forgetLookBack(slot);
     this.#core.memory.closeStream(slot);

@@ -9,11 +9,13 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { DEATHS, type Death } from '../../bench/system/contenders/lane-death.ts';
 import { demultiplex, packetFilePath } from '../../src/journal/index.ts';
 import type { MediaSession, StreamMedia } from '../../src/media/index.ts';
-import { Secret, Srtp, type SrtpContext, type SrtpKeys } from '../../src/media/srtp.ts';
+import { Srtp, type SrtpContext } from '../../src/media/srtp.ts';
 import { finalise, readManifest } from '../../src/recording/index.ts';
 import { PCMU, Sender, TestEngine, until } from './loopback.ts';
+import { newKeys } from './receiver.ts';
 import { rtp } from './rig.ts';
 
+const SUITE = 'AES_CM_128_HMAC_SHA1_80';
 const CALLS = 20;
 /** Of each stream, on both sides of the death and during it. */
 const PACKETS = 60;
@@ -25,16 +27,12 @@ interface Call {
   streams: { media: StreamMedia; protect: SrtpContext; ssrc: number }[];
 }
 
-function newKeys(): SrtpKeys {
-  return { suite: 'AES_CM_128_HMAC_SHA1_80', keys: [{ keyAndSalt: new Secret(randomBytes(30)), mki: null }] };
-}
-
 async function openCall(tested: TestEngine, sender: Sender, srtp: Srtp): Promise<Call> {
   const session = await tested.engine.openRecording(randomUUID());
   session.note({ type: 'recording', id: session.id });
   const streams = [];
   for (const channel of [0, 1]) {
-    const keys = { receive: newKeys(), send: newKeys() };
+    const keys = { receive: newKeys(SUITE), send: newKeys(SUITE) };
     const options = { label: String(channel), channel, payloadTypes: PCMU, remote: sender.remote, rtcpMux: false };
     const media = await session.addStream({ ...options, srtp: keys });
     session.note({ type: 'stream', index: media.index, ...options, srtp: null });

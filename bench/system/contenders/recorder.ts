@@ -1,13 +1,7 @@
 /** Ours, receiving and recording: the media engine of `doubletrack/media` in a process of its own. Streams 2n and 2n + 1 are the call n. */
 import { randomUUID } from 'node:crypto';
-import {
-  type LaneEvent,
-  MediaEngine,
-  type MediaSession,
-  type PayloadType,
-  type StreamMedia,
-} from '../../../src/media/index.ts';
-import { ssrcOf, streamKeys } from '../load/packets.ts';
+import { type LaneEvent, MediaEngine, type MediaSession, type StreamMedia } from '../../../src/media/index.ts';
+import { PCMU, ssrcOf, streamKeys } from '../load/packets.ts';
 import { serve } from '../remote.ts';
 
 export interface RecorderSetup {
@@ -32,7 +26,6 @@ export interface RecorderCounts {
   lost: number;
 }
 
-const PCMU: PayloadType[] = [{ payloadType: 0, encoding: 'PCMU', clockRate: 8000, channels: 1, fmtp: null }];
 /** So many are being opened at a time. */
 const OPENING = 50;
 

@@ -1,6 +1,6 @@
 /** Ours, forwarding: sessions of `doubletrack/media` in a process of its own, each stream replicated to every sink; nothing is recorded. */
-import { MediaEngine, type PayloadType } from '../../../src/media/index.ts';
-import { srtpKeys } from '../load/packets.ts';
+import { MediaEngine } from '../../../src/media/index.ts';
+import { PCMU, srtpKeys } from '../load/packets.ts';
 import { serve } from '../remote.ts';
 import { sinkSecret } from './our-forwarder.ts';
 
@@ -19,8 +19,6 @@ export interface OpenedStream {
   port: number;
   ssrcs: number[];
 }
-
-const PCMU: PayloadType[] = [{ payloadType: 0, encoding: 'PCMU', clockRate: 8000, channels: 1, fmtp: null }];
 
 let engine: MediaEngine;
 

@@ -9,7 +9,7 @@ import { LaneMemory } from '../../../src/media/memory.ts';
 import { FinaliserCore } from '../../../src/media/render.ts';
 import { certifyStream } from '../../../src/recording/certificate.ts';
 import { scan } from '../../../src/recording/scan.ts';
-import { streamKeys } from '../load/packets.ts';
+import { PCMU, streamKeys } from '../load/packets.ts';
 import { serve } from '../remote.ts';
 import { DEATHS, type Death, deathSeenMs, memoryOf } from './lane-death.ts';
 
@@ -46,8 +46,6 @@ export interface Certified {
   /** Streams of which it does not account for every packet. */
   unaccounted: number;
 }
-
-const PCMU = [{ payloadType: 0, encoding: 'PCMU', clockRate: 8000, channels: 1, fmtp: null }];
 
 let engine: MediaEngine;
 let journalDir = '';

@@ -7,6 +7,8 @@
 import { createHash } from 'node:crypto';
 import { Secret, type SrtpKeys, type SrtpSuite } from '../../../src/media/srtp.ts';
 
+/** Their payload type, as a session description maps it. */
+export const PCMU = [{ payloadType: 0, encoding: 'PCMU', clockRate: 8000, channels: 1, fmtp: null }];
 export const PACKET_BYTES = 172;
 export const PACKET_US = 20_000;
 export const PAYLOAD_BYTES = 160;
