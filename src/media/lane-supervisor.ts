@@ -170,8 +170,7 @@ export class LaneSupervisor {
 
   /** Whatever thread has nothing to do takes it, and a new one if there is none: then it is ready for the next life. */
   #keepSpare(): void {
-    const { driver } = this.#options;
-    this.#spare = this.#pool.run({ driver }, { name: 'prepare' }).catch(() => {}); // the next life starts a thread then
+    this.#spare = this.#pool.run({}, { name: 'prepare' }).catch(() => {}); // the next life starts a thread then
   }
 
   #rise(): void {

@@ -57,9 +57,12 @@ const CNAME = Buffer.from('doubletrack');
 // Before there is a lane to run: a thread that waits for one must be ready at once.
 mediaModule();
 
-/** Asked of a thread that is to wait. Nobody may end it while it loads an addon: Node would end the process. */
-export function prepare({ driver }: Pick<LaneTask['sockets'], 'driver'>): void {
-  if (driver === 'native') loadLibc();
+/**
+ * Asked of a thread that is to wait: koffi, which the journal needs with any driver, is loaded then. Nobody may end a thread that loads an
+ * addon, for Node would end the process: a life, which somebody may end, finds it loaded.
+ */
+export function prepare(): void {
+  loadLibc();
 }
 
 const nowUs = () => process.hrtime.bigint() / 1000n;

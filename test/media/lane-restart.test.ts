@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { randomBytes, randomUUID } from 'node:crypto';
 import { readdirSync, readlinkSync } from 'node:fs';
 import { test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { Piscina } from 'piscina';
 import * as layout from '../../assembly/layout.ts';
 import { KIND_RTP } from '../../src/journal/format.ts';
@@ -13,16 +14,22 @@ import { Receiver } from './receiver.ts';
 import { rtp } from './rig.ts';
 import { deriveSession, protectRtp } from './srtp/oracle.ts';
 
+/** A thread that is not ready after so long was ended. */
+const PREPARE_MS = 1_000;
 const STREAM = { label: '1', channel: 0, payloadTypes: PCMU, remote: null, rtcpMux: false };
 
 /** What the lanes of this process run on: their pools and memories, seen as they are made. */
 const pools: Piscina[] = [];
 const memories: WebAssembly.Memory[] = [];
+/** Settles when the newest thread that is to wait does: until then it loads an addon, and Node does not bear that it is ended. */
+let prepared: Promise<unknown> = Promise.resolve();
 const run = Piscina.prototype.run;
 Piscina.prototype.run = function (this: Piscina, task: { memory?: WebAssembly.Memory }, ...rest: unknown[]) {
   if (!pools.includes(this)) pools.push(this);
   if (task.memory) memories.push(task.memory);
-  return Reflect.apply(run, this, [task, ...rest]) as ReturnType<typeof run>;
+  const running = Reflect.apply(run, this, [task, ...rest]) as ReturnType<typeof run>;
+  if (!task.memory) prepared = Promise.race([running.catch(() => {}), delay(PREPARE_MS, null, { ref: false })]);
+  return running;
 } as typeof run;
 
 /** A chain of staged records that leads out of the memory: the core traps when it flushes. */
@@ -36,7 +43,13 @@ function corrupt(): void {
 }
 
 async function terminate(): Promise<void> {
-  await Promise.all(pools.at(-1)!.threads.map((thread) => thread.terminate()));
+  await prepared;
+  await endThreads();
+}
+
+/** They are being ended when this returns. */
+function endThreads(): Promise<unknown> {
+  return Promise.all(pools.at(-1)!.threads.map((thread) => thread.terminate()));
 }
 
 /** What only sockets can do that outlive their thread. */
@@ -106,7 +119,8 @@ testNative('what comes while a lane is down waits in its sockets', async () => {
   const media = await recording.addStream({ ...STREAM, remote: sender.remote });
   await sendUntilReceived(tested, sender, media, 1);
   await tested.engine.seal(0); // what is not on the disk may die with the worker
-  const died = terminate();
+  await prepared;
+  const died = endThreads();
   for (let seq = 2; seq <= 50; seq++) sender.send(rtp({ seq, timestamp: seq * 160 }), media);
   await died;
   await until(() => restarts(tested) === 1, 'the restart');
@@ -242,7 +256,8 @@ test('notes that were not on the disk when the worker died are written by the ne
   const tested = await TestEngine.start();
   const recording = await tested.engine.openRecording(randomUUID());
   for (let i = 0; i < 20; i++) recording.note({ type: 'event', i });
-  const killed = terminate();
+  await prepared;
+  const killed = endThreads();
   for (let i = 20; i < 40; i++) recording.note({ type: 'event', i });
   await killed;
   await recording.close();
@@ -263,7 +278,8 @@ test('what is asked of a lane while it is dead is done by its next life', async 
     [stays!, paused!].map((one) => one.addStream({ ...STREAM, remote: sender.remote })),
   );
   const removed = await goes!.addStream(STREAM);
-  const killed = terminate();
+  await prepared;
+  const killed = endThreads();
   const added = stays!.addStream({ ...STREAM, remote: sender.remote });
   const opened = tested.engine.openRecording(randomUUID());
   const done = Promise.all([paused!.pause(true), goes!.close(), tested.engine.seal(0)]);
@@ -297,7 +313,8 @@ test('an engine that is closed while a lane is dead ends', async () => {
   const tested = await TestEngine.start();
   const recording = await tested.engine.openRecording(randomUUID());
   await recording.addStream(STREAM);
-  const killed = terminate();
+  await prepared;
+  const killed = endThreads();
   const [closed] = await Promise.allSettled([recording.close(), tested.engine.close(), killed]);
   assert.ok(['fulfilled', 'rejected'].includes(closed.status));
   await tested.close();
