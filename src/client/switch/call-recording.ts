@@ -1,0 +1,300 @@
+/**
+ * What is recorded of the switch's calls: decided when they are set up, begun when they are answered, asked for while they run or, of what the
+ * look-back has kept, when they are over.
+ */
+import { randomUUID } from 'node:crypto';
+import type { IncomingInvite, SipAnswer, SipEndpoint } from '../../sip/index.ts';
+import type { ClientConfig, RecordingPolicyConfig, RecordSide } from '../config/types.ts';
+import {
+  type RecorderChoice,
+  type RecordingLog,
+  Recordings,
+  type WantedRecording,
+} from '../media-server/recordings.ts';
+import type { CallFacts, Decision } from '../policy/index.ts';
+import type { Recorder } from '../resource-manager/index.ts';
+import {
+  type ControlRequest,
+  NoRecorder,
+  type RecordingSessionView,
+  type StartRequest,
+  WrongState,
+} from './call-control.ts';
+import { type Conversation, numberOf, type Place } from './conversation.ts';
+import type { PartyIdentity } from './leg.ts';
+
+export interface CallRecordingOptions {
+  endpoint: Pick<SipEndpoint, 'invite'>;
+  recorders: RecorderChoice & { recorder(id: string): Recorder | null };
+  decisions: (config: ClientConfig) => { decide(facts: CallFacts): Promise<Decision> };
+  config: ClientConfig;
+  policy(): RecordingPolicyConfig;
+  onChange(
+    conversation: Conversation,
+    recording: { id: string; state: 'on' | 'paused' | 'off'; recorder: string },
+  ): void;
+  /** Nobody records a call that must be recorded. */
+  onMandatory(conversation: Conversation): void;
+  log: RecordingLog;
+}
+
+/** How long the past of a call may take to be sent after the call, at most. */
+const MOST_REPLAY_MS = 60_000;
+const REPLAY_LOOK_MS = 250;
+/** Nothing has left for so long: all has. */
+const REPLAY_QUIET_MS = 1_000;
+
+/** A call that is over, and whose past is kept for somebody who may want it. */
+interface Kept {
+  conversation: Conversation;
+  forget: () => void;
+}
+
+export class CallRecording {
+  readonly #options: CallRecordingOptions;
+  readonly #decided = new Map<Conversation, Decision>();
+  readonly #kept = new Map<Conversation, Kept>();
+  #decisions: ReturnType<CallRecordingOptions['decisions']>;
+
+  constructor(options: CallRecordingOptions) {
+    this.#options = options;
+    this.#decisions = options.decisions(options.config);
+  }
+
+  reload(config: ClientConfig): void {
+    this.#decisions = this.#options.decisions(config);
+  }
+
+  *kept(): IterableIterator<Conversation> {
+    yield* this.#kept.keys();
+  }
+
+  async decide(
+    conversation: Conversation,
+    { request }: IncomingInvite,
+    caller: PartyIdentity,
+    called: PartyIdentity,
+    dialled: string,
+  ): Promise<Decision> {
+    const decision = await this.#decisions.decide({
+      callUuid: conversation.id.replaceAll('-', ''),
+      ...{ from: numberOf(caller), to: dialled, fromDn: caller.dn, toDn: called.dn },
+      ...{ fromAgent: caller.agentId, toAgent: called.agentId, trunkIn: caller.trunk, trunkOut: called.trunk },
+      header: (name) => request.header(name),
+    });
+    this.#decided.set(conversation, decision);
+    return decision;
+  }
+
+  /** A call that must be recorded is not taken when nobody could do it. */
+  refusalOf({ record, mandatory, group, dest }: Decision): SipAnswer | null {
+    if (record === 'none' || !mandatory) return null;
+    const from = dest ?? group;
+    const isPossible =
+      from !== null && (this.#recorderFor(from) !== null || this.#options.recorders.candidates(from).length > 0);
+    if (isPossible) return null;
+    const headers: [string, string][] = [
+      ['Retry-After', '10'],
+      ['Warning', '399 doubletrack "recording is mandatory, and no recorder is up"'],
+    ];
+    return { status: 503, reason: 'Recording Unavailable', headers };
+  }
+
+  needsMedia({ record, preRecord }: Decision): boolean {
+    return record !== 'none' || preRecord;
+  }
+
+  /** The call is answered. */
+  begin(conversation: Conversation, decision: Decision): void {
+    const { lookBackSec, alsoGroups } = this.#options.policy();
+    if (decision.record === 'none' || conversation.anchor === null) return;
+    const from = this.#from(decision.dest ?? decision.group);
+    if (from === null) return this.#onNobody(conversation, 'no group of recorders is configured');
+    conversation.recorded = placeOf(decision.record);
+    const { id, params } = decision;
+    const wanted: WantedRecording[] = [
+      { from, purpose: 'main', id, params, lookBackSec },
+      ...alsoGroups.map(({ group, purpose }) => ({ from: group, purpose, id: null, params, lookBackSec })),
+    ];
+    for (const one of wanted) {
+      this.#recordings(conversation)
+        .start(one)
+        .catch((error: unknown) => this.#onNobody(conversation, String(error)));
+    }
+  }
+
+  /** Somebody else is at this place now: the recording follows the side that was chosen. */
+  moved(conversation: Conversation, place: Place, from: Conversation | null): void {
+    if (from) this.#decided.delete(from);
+    const decision = this.#decided.get(conversation);
+    if (conversation.recorded !== place || decision?.reason !== 'full-time') return conversation.recordings?.update();
+    void this.#followDn(conversation);
+  }
+
+  /** Full-time recording is that of a DN: with it, it goes, unless the one that comes is recorded as well. */
+  async #followDn(conversation: Conversation): Promise<void> {
+    const [caller, called] = conversation.legs;
+    if (!caller || !called) return;
+    const [from, to] = [caller.party, called.party];
+    const decision = await this.#decisions.decide({
+      callUuid: conversation.id.replaceAll('-', ''),
+      ...{ from: numberOf(from), to: numberOf(to), fromDn: from.dn, toDn: to.dn },
+      ...{ fromAgent: from.agentId, toAgent: to.agentId, trunkIn: from.trunk, trunkOut: to.trunk },
+      header: () => undefined,
+    });
+    this.#decided.set(conversation, decision);
+    if (decision.record === 'none') {
+      conversation.recorded = null;
+      await conversation.recordings?.stop('the recorded party has left');
+    } else conversation.recorded = placeOf(decision.record);
+  }
+
+  /** The conversation is over; what is kept of it is kept for those who may want it yet. */
+  end(conversation: Conversation, cause: string): void {
+    const preRecord = this.#decided.get(conversation)?.preRecord ? this.#options.policy().preRecord : null;
+    const wasRecorded = conversation.recordings !== null && !conversation.recordings.isEmpty;
+    this.#decided.delete(conversation);
+    const isKept = preRecord !== null && preRecord.afterEndSec > 0 && conversation.anchor !== null && !wasRecorded;
+    if (isKept) return this.#keep(conversation, preRecord.afterEndSec);
+    void this.#close(conversation, cause);
+  }
+
+  async start(conversation: Conversation, request: StartRequest): Promise<RecordingSessionView[]> {
+    const from = this.#from(request.dest ?? this.#options.policy().group);
+    if (from === null) throw new NoRecorder('no recorder: name one in `dest`, or configure recording.group');
+    const isOver = conversation.isOver;
+    if (isOver && !this.#kept.has(conversation)) throw new WrongState('the call is over, and nothing of it is kept');
+    if (!isOver) await this.#bringHere(conversation);
+    const preRecord = this.#isPreRecorded(conversation) ? this.#options.policy().preRecord : null;
+    conversation.recorded ??= placeOf(request.record);
+    const recordings = this.#recordings(conversation);
+    const { id = randomUUID(), params = {}, dest2 } = request;
+    if (recordings.has(id)) throw new WrongState(`a recording ${id} runs already: choose another id`);
+    const lookBackSec = preRecord?.seconds ?? 0;
+    const wanted: WantedRecording[] = [{ from, purpose: 'request', id, params, lookBackSec }];
+    const second = dest2 === undefined ? null : this.#from(dest2);
+    if (second !== null) wanted.push({ from: second, purpose: 'request-2', id: null, params, lookBackSec });
+    const views = await Promise.all(wanted.map((one) => recordings.start(one).catch((error: Error) => error)));
+    const started = views.flatMap((view) => (view instanceof Error ? [] : view));
+    const failure = views.find((view) => view instanceof Error);
+    if (started.length === 0)
+      throw new NoRecorder(failure instanceof Error ? failure.message : 'no recorder has taken it');
+    if (isOver) void this.#finishKept(conversation);
+    return started;
+  }
+
+  async stop(conversation: Conversation, { recording, reason }: ControlRequest): Promise<void> {
+    await this.#running(conversation, recording).stop(reason, recording);
+  }
+
+  async pause(conversation: Conversation, { recording }: ControlRequest): Promise<void> {
+    await this.#running(conversation, recording).pause(recording);
+  }
+
+  async resume(conversation: Conversation, { recording }: ControlRequest): Promise<void> {
+    await this.#running(conversation, recording).resume(recording);
+  }
+
+  /** Calls that are over are forgotten. */
+  async close(): Promise<void> {
+    await Promise.all(
+      [...this.#kept.values()].map(({ forget, conversation }) => (forget(), this.#close(conversation, 'shut down'))),
+    );
+  }
+
+  #isPreRecorded(conversation: Conversation): boolean {
+    return this.#kept.has(conversation) || this.#decided.get(conversation)?.preRecord === true;
+  }
+
+  #running(conversation: Conversation, id: string | undefined): Recordings {
+    const { recordings } = conversation;
+    if (!recordings || recordings.isEmpty) throw new WrongState('the call is not recorded');
+    if (id !== undefined && !recordings.has(id)) throw new WrongState(`the call has no recording ${id}`);
+    return recordings;
+  }
+
+  async #bringHere(conversation: Conversation): Promise<void> {
+    if (conversation.state === 'ringing') throw new WrongState('the call is not answered yet');
+    try {
+      await conversation.bringHere();
+    } catch (error) {
+      throw new WrongState(`the media of the call cannot be brought here: ${(error as Error).message}`);
+    }
+  }
+
+  #recordings(conversation: Conversation): Recordings {
+    const { endpoint, recorders, policy, onChange, log } = this.#options;
+    conversation.recordings ??= new Recordings({
+      ...{ endpoint, recorders, log },
+      media: conversation.anchor!.session,
+      conversation: () => conversation.view(),
+      lookBackSec: policy().lookBackSec,
+      onChange: (id, state, recorder) => {
+        this.#markUserData(conversation, state);
+        onChange(conversation, { id, state, recorder });
+      },
+      onLost: (cause) => this.#onNobody(conversation, cause),
+    });
+    return conversation.recordings;
+  }
+
+  /** As Genesys does. */
+  #markUserData({ userData }: Conversation, state: 'on' | 'paused' | 'off'): void {
+    userData.set('GSIP_RECORD', state.toUpperCase());
+  }
+
+  #onNobody(conversation: Conversation, cause: string): void {
+    if (conversation.isOver) return;
+    this.#options.log.warn({ conversation: conversation.id, cause }, 'the call is not recorded');
+    if (this.#decided.get(conversation)?.mandatory) this.#options.onMandatory(conversation);
+  }
+
+  /** A group, one recorder, or a SIP URI of one that is not configured. */
+  #from(name: string | null): WantedRecording['from'] | null {
+    if (name === null) return null;
+    const recorder = this.#recorderFor(name);
+    return recorder ? [recorder] : name;
+  }
+
+  #recorderFor(name: string): Recorder | null {
+    const known = this.#options.recorders.recorder(name);
+    if (known || !/^sips?:/i.test(name)) return known;
+    const usual = { form: 'siprec' as const, srtp: null, weight: 1, location: null, maxSessions: null };
+    return { ...usual, id: name, configured: name, uri: name };
+  }
+
+  #keep(conversation: Conversation, forSec: number): void {
+    const timer = setTimeout(() => {
+      this.#kept.delete(conversation);
+      void this.#close(conversation, 'nobody wanted it');
+    }, forSec * 1_000);
+    timer.unref();
+    this.#kept.set(conversation, { conversation, forget: () => clearTimeout(timer) });
+  }
+
+  /** All that was kept has been sent, then it ends. */
+  async #finishKept(conversation: Conversation): Promise<void> {
+    this.#kept.get(conversation)?.forget();
+    const sent = () => conversation.recordings?.views().reduce((sum, { packetsSent }) => sum + packetsSent, 0) ?? 0;
+    let quietMs = 0;
+    for (let ms = 0; ms < MOST_REPLAY_MS && quietMs < REPLAY_QUIET_MS; ms += REPLAY_LOOK_MS) {
+      const before = sent();
+      await new Promise((done) => setTimeout(done, REPLAY_LOOK_MS));
+      quietMs = sent() === before ? quietMs + REPLAY_LOOK_MS : 0;
+    }
+    this.#kept.delete(conversation);
+    await this.#close(conversation, 'the call is over');
+  }
+
+  async #close(conversation: Conversation, cause: string): Promise<void> {
+    try {
+      await conversation.recordings?.end(cause);
+    } finally {
+      await conversation.anchor?.close();
+    }
+  }
+}
+
+function placeOf(side: RecordSide): Place {
+  return side === 'source' ? 0 : 1;
+}
