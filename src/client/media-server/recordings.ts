@@ -7,7 +7,9 @@ import type { MediaSession } from '../../media/index.ts';
 import type { SipEndpoint } from '../../sip/index.ts';
 import type { ConversationView } from '../conversation.ts';
 import type { Recorder } from '../resource-manager/index.ts';
-import { RecorderRefused, RecordingSession, type RecordingSessionView } from './recording-session.ts';
+import type { RecordingSessionView } from '../switch/call-control.ts';
+import { RecorderRefused } from './recorder-refused.ts';
+import { RecordingSession } from './recording-session.ts';
 
 export interface RecordingLog {
   info(facts: object, message: string): void;

@@ -197,9 +197,9 @@ export class CallRecording {
 
   /** Calls that are over are forgotten. */
   async close(): Promise<void> {
-    await Promise.all(
-      [...this.#kept.values()].map(({ forget, conversation }) => (forget(), this.#close(conversation, 'shut down'))),
-    );
+    const kept = [...this.#kept.values()];
+    for (const { forget } of kept) forget();
+    await Promise.all(kept.map(({ conversation }) => this.#close(conversation, 'shut down')));
   }
 
   #isPreRecorded(conversation: Conversation): boolean {

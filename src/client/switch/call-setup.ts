@@ -6,7 +6,7 @@ import { type Sdp, SdpError } from '../../sdp/index.ts';
 import { type IncomingInvite, type SipEndpoint, SipFailure, type SipResponse } from '../../sip/index.ts';
 import { NotAcceptable } from '../media-server/leg-media.ts';
 import { type Conversation, refusalOf } from './conversation.ts';
-import { type Answered, type Contact, Dialling, sdpOf, type Target } from './dialling.ts';
+import { type Answered, Dialling, sdpOf, type Target } from './dialling.ts';
 import { Leg, type PartyIdentity, sdpBody } from './leg.ts';
 import { AnchoredPath } from './media-path.ts';
 
@@ -48,7 +48,6 @@ export class CallSetup {
   #dialling: Dialling | null = null;
   #isCancelled = false;
   #offer: Sdp | null = null;
-  #party: PartyIdentity | null = null;
 
   constructor(options: CallSetupOptions) {
     this.#options = options;
@@ -96,21 +95,20 @@ export class CallSetup {
 
   async #dial(plan: Plan): Promise<Answered> {
     const { endpoint, invite, from, maxForwards, setTimer, conversation } = this.#options;
-    this.#party = plan.party;
     const ringing = new Leg(plan.party);
     conversation.legs.splice(0, 2, this.#options.caller, ringing);
     conversation.tell('dialing', this.#options.caller);
     conversation.tell('ringing', ringing);
     this.#dialling = new Dialling({
       ...{ endpoint, targets: plan.targets, setTimer },
-      leg: (contact) => this.#legFor(contact, plan),
+      leg: () => this.#legFor(plan),
       invite: { from, maxForwards, to: plan.to, headers: passedOn(invite) },
       onProgress: (leg, response) => void this.#tellProgress(leg, response),
     });
     return await this.#dialling.answered;
   }
 
-  #legFor(_contact: Contact, { party }: Plan): { leg: Leg; offer: Sdp } {
+  #legFor({ party }: Plan): { leg: Leg; offer: Sdp } {
     const { conversation, caller } = this.#options;
     const leg = new Leg(party);
     const { path } = conversation;

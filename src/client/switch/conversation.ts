@@ -4,7 +4,14 @@
  */
 import { randomBytes, randomUUID } from 'node:crypto';
 import { type Sdp, SdpError } from '../../sdp/index.ts';
-import { type SipAnswer, type SipBody, SipFailure, type SipRequest } from '../../sip/index.ts';
+import {
+  type IncomingInvite,
+  type SipAnswer,
+  type SipBody,
+  SipFailure,
+  type SipRequest,
+  type SipSession,
+} from '../../sip/index.ts';
 import type { ConversationView, PartyView } from '../conversation.ts';
 import type { Anchor, AnchorEnd } from '../media-server/anchor.ts';
 import { NotAcceptable } from '../media-server/leg-media.ts';
