@@ -40,4 +40,12 @@ export {
   type SipSession,
   type SipSource,
 } from './session/index.ts';
-export { firstTarget, flowUri, type ListenAddress, type TlsSettings, type TransportName } from './transport/index.ts';
+export {
+  firstTarget,
+  flowUri,
+  type ListenAddress,
+  ServiceLookups,
+  type ServiceTarget,
+  type TlsSettings,
+  type TransportName,
+} from './transport/index.ts';
