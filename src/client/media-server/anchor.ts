@@ -3,8 +3,8 @@
  * RFC 4961). What an end sends is a stream of a media session, where recorders find it; a party that takes the place of another one takes over
  * its end, so that whoever gets that stream goes on getting it.
  */
-import type { MediaEngine, MediaSession, PayloadType, Sink } from '../../media/index.ts';
-import { LegMedia, type NegotiatedMedia, type Origin } from './leg-media.ts';
+import type { MediaEngine, MediaSession, MixSink, PayloadType, Sink } from '../../media/index.ts';
+import { LegMedia, type NegotiatedMedia, NotAcceptable, type Origin } from './leg-media.ts';
 
 export interface AnchorOptions {
   engine: MediaEngine;
@@ -25,8 +25,10 @@ export class AnchorEnd {
   readonly rtcpPort: number;
   /** Null: nothing is agreed yet. */
   media: NegotiatedMedia | null = null;
-  /** What it hears. */
-  sink: Sink | null = null;
+  /** Whom it hears: one as they come, several mixed. */
+  hears: AnchorEnd[] = [];
+  /** What it is sent. */
+  outlet: Sink | MixSink | null = null;
 
   constructor({ stream, rtpPort, rtcpPort }: { stream: number; rtpPort: number; rtcpPort: number }) {
     this.stream = stream;
@@ -51,8 +53,9 @@ export class Anchor {
   static async open(options: AnchorOptions): Promise<Anchor> {
     const anchor = new Anchor(await options.engine.openSession(), options);
     try {
-      await anchor.addEnd();
-      await anchor.addEnd();
+      const [one, other] = [await anchor.addEnd(), await anchor.addEnd()];
+      one.hears = [other];
+      other.hears = [one];
       return anchor;
     } catch (error) {
       await anchor.close();
@@ -89,8 +92,34 @@ export class Anchor {
       await this.session.updateStream(end.stream, {
         ...{ label: String(end.stream + 1), payloadTypes, remote, rtcpMux: false, srtp: crypto?.srtp ?? null },
       });
-      if (before === null || !isSameSound(before, media)) await this.#connectAll();
+      if (before === null || !isSameSound(before, media)) await this.#connectAround(end);
       await this.#hold(end);
+    });
+  }
+
+  /** Whom an end hears from now on. Rejects with NotAcceptable when what it speaks cannot be mixed; it hears as before then. */
+  hear(end: AnchorEnd, from: AnchorEnd[]): Promise<void> {
+    return this.#inOrder(async () => {
+      const before = end.hears;
+      end.hears = from;
+      try {
+        await this.#connect(end);
+      } catch (error) {
+        end.hears = before;
+        await this.#connect(end);
+        throw error;
+      }
+    });
+  }
+
+  /** The party there has gone. */
+  removeEnd(end: AnchorEnd): Promise<void> {
+    return this.#inOrder(async () => {
+      this.#ends.splice(this.#ends.indexOf(end), 1);
+      end.media = null;
+      await end.outlet?.remove();
+      end.outlet = null;
+      await this.session.removeStream(end.stream);
     });
   }
 
@@ -104,28 +133,41 @@ export class Anchor {
     return done;
   }
 
-  /** The first two hear each other. */
-  async #connectAll(): Promise<void> {
-    const [one, other] = this.#ends;
-    if (!one?.media || !other?.media) return;
-    await this.#connect(one, other);
-    await this.#connect(other, one);
+  /** The end, and those that hear it. */
+  async #connectAround(end: AnchorEnd): Promise<void> {
+    for (const one of this.#ends) if (one === end || one.hears.includes(end)) await this.#connect(one);
   }
 
-  async #connect(from: AnchorEnd, to: AnchorEnd): Promise<void> {
-    const [spoken, heard] = [from.media!, to.media!];
-    await to.sink?.remove();
-    to.sink = await this.session.addSink(from.stream, {
-      ...{ remote: 'learned', via: to.stream, srtp: heard.crypto?.srtp.send ?? null },
-      payloadTypes: renumbered(spoken.payloadTypes, heard.payloadTypes),
-      paused: !heard.hears,
-    });
+  async #connect(to: AnchorEnd): Promise<void> {
+    const { media } = to;
+    const heard = to.hears.filter((one) => one.media !== null);
+    await to.outlet?.remove();
+    to.outlet = null;
+    const [first] = heard;
+    if (!media || !first) return;
+    const way = { remote: 'learned' as const, via: to.stream, srtp: media.crypto?.srtp.send ?? null };
+    if (to.hears.length === 1) {
+      const payloadTypes = renumbered(first.media!.payloadTypes, media.payloadTypes);
+      to.outlet = await this.session.addSink(first.stream, { ...way, payloadTypes, paused: !media.hears });
+      return;
+    }
+    const { payloadType, encoding } = mixable(media.payloadTypes);
+    to.outlet = await this.session.addMix({ ...way, streams: heard.map(({ stream }) => stream), payloadType, encoding });
+    await this.#hold(to);
   }
 
-  async #hold({ sink, media }: AnchorEnd): Promise<void> {
-    if (media?.hears) await sink?.resume();
-    else await sink?.pause();
+  async #hold({ outlet, media }: AnchorEnd): Promise<void> {
+    if (media?.hears) await outlet?.resume();
+    else await outlet?.pause();
   }
+}
+
+/** The first that a mixture can be sent as. @throws NotAcceptable */
+function mixable(payloadTypes: PayloadType[]): { payloadType: number; encoding: 'PCMU' | 'PCMA' | 'G722' } {
+  for (const { payloadType, encoding } of payloadTypes) {
+    if (encoding === 'PCMU' || encoding === 'PCMA' || encoding === 'G722') return { payloadType, encoding };
+  }
+  throw new NotAcceptable('the party speaks nothing that a mixture can be sent as (PCMU, PCMA, G722)');
 }
 
 /** Nothing that a sink was opened with is another now: keys, or numbers of payload types. */

@@ -46,6 +46,10 @@ export class Conversation {
   readonly userData = new Map<string, string>();
   /** The calling side first. */
   readonly legs: Leg[] = [];
+  /** Who hears the parties, whether they know it or not. */
+  readonly supervisors = new Set<Leg>();
+  /** Others that both hear, and are heard by: a supervisor who has come in, a third party. */
+  readonly guests: Leg[] = [];
   path: MediaPath = new DirectPath();
   recordings: Recordings | null = null;
   /** Of which side what is said is recorded, through transfers of the other. */
@@ -78,8 +82,8 @@ export class Conversation {
     const recorded = this.recorded === null ? null : (this.legs[this.recorded]?.party.dn ?? null);
     return {
       ...{ id: this.id, connId: this.connId, startedAtMs: this.startedAtMs, ani, dnis, recordedDn: recorded },
-      sipCallIds: this.legs.flatMap(({ callId }) => callId ?? []),
-      parties: this.legs.map(partyView),
+      sipCallIds: [...this.legs, ...this.guests].flatMap(({ callId }) => callId ?? []),
+      parties: [...this.legs, ...this.guests].map(partyView),
       userData: Object.fromEntries(this.userData),
     };
   }
@@ -194,6 +198,7 @@ export class Conversation {
       this.tell('released', leg, { cause });
       if (!leg.isLeaving && leg.session && !leg.session.over) void leg.session.bye();
     }
+    for (const { session } of this.supervisors) if (session && !session.over) void session.bye();
     this.#options.onEnded(this, cause);
   }
 

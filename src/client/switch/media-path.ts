@@ -59,6 +59,11 @@ export class AnchoredPath implements MediaPath {
     this.anchor = anchor;
   }
 
+  /** What is offered to a party when nobody has offered anything. */
+  get ownPayloadTypes(): PayloadType[] {
+    return OWN_PAYLOAD_TYPES;
+  }
+
   /** Takes what the leg has said of itself in another way of media, so that it is sent what the others say. @throws NotAcceptable */
   async learn(leg: Leg): Promise<void> {
     const { media, end } = leg.anchored!;

@@ -1,0 +1,83 @@
+/** What HTTP and the CTI link do to the switch's calls: by name, with errors that say what to do instead. */
+import type { RecorderView } from './call-control.ts';
+import {
+  type CallControl,
+  CallNotFound,
+  type CallView,
+  type ControlRequest,
+  type RecordingSessionView,
+  type RegistrationView,
+  type StartRequest,
+  type SwitchEvent,
+} from './call-control.ts';
+import type { Supervision } from './supervision.ts';
+import type { Switch } from './switch.ts';
+
+export class Controls implements CallControl {
+  readonly #switch: Switch;
+  readonly #recorders: () => RecorderView[];
+  readonly #supervision: Supervision;
+
+  constructor(theSwitch: Switch, supervision: Supervision, recorders: () => RecorderView[]) {
+    this.#switch = theSwitch;
+    this.#supervision = supervision;
+    this.#recorders = recorders;
+  }
+
+  calls(): CallView[] {
+    return [...this.#switch.conversations].map((call) => call.callView());
+  }
+
+  call(id: string): CallView | null {
+    try {
+      return this.#switch.find(id).callView();
+    } catch (error) {
+      if (error instanceof CallNotFound) return null;
+      throw error;
+    }
+  }
+
+  callsOf(dn: string): CallView[] {
+    return this.#switch.callsOf(dn);
+  }
+
+  async startRecording(call: string, request: StartRequest): Promise<RecordingSessionView[]> {
+    return await this.#switch.recording.start(this.#switch.find(call), request);
+  }
+
+  async stopRecording(call: string, request: ControlRequest): Promise<void> {
+    await this.#switch.recording.stop(this.#switch.find(call), request);
+  }
+
+  async pauseRecording(call: string, request: ControlRequest): Promise<void> {
+    await this.#switch.recording.pause(this.#switch.find(call), request);
+  }
+
+  async resumeRecording(call: string, request: ControlRequest): Promise<void> {
+    await this.#switch.recording.resume(this.#switch.find(call), request);
+  }
+
+  attach(call: string, data: Record<string, string | null>): void {
+    this.#switch.attach(call, data);
+  }
+
+  async hangUp(call: string, reason: string): Promise<void> {
+    this.#switch.find(call).end(reason);
+  }
+
+  registrations(): RegistrationView[] {
+    return this.#switch.registrations();
+  }
+
+  recorders(): RecorderView[] {
+    return this.#recorders();
+  }
+
+  async supervise(options: Parameters<CallControl['supervise']>[0]): Promise<string> {
+    return await this.#supervision.begin(options);
+  }
+
+  on(listener: (event: SwitchEvent) => void): () => void {
+    return this.#switch.on(listener);
+  }
+}
