@@ -29,7 +29,12 @@ function addSection(path: string, schema: SettingSchema, into: string[]): void {
 }
 
 function tableRow({ key, schema, isRequired }: Row): string {
-  const cells = [`\`${key}\``, writtenAs(schema), isRequired ? '*needed*' : defaultOf(schema), schema.description ?? ''];
+  const cells = [
+    `\`${key}\``,
+    writtenAs(schema),
+    isRequired ? '*needed*' : defaultOf(schema),
+    schema.description ?? '',
+  ];
   return `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
 }
 
