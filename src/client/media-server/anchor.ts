@@ -152,7 +152,12 @@ export class Anchor {
       return;
     }
     const { payloadType, encoding } = mixable(media.payloadTypes);
-    to.outlet = await this.session.addMix({ ...way, streams: heard.map(({ stream }) => stream), payloadType, encoding });
+    to.outlet = await this.session.addMix({
+      ...way,
+      streams: heard.map(({ stream }) => stream),
+      payloadType,
+      encoding,
+    });
     await this.#hold(to);
   }
 

@@ -117,6 +117,11 @@ export class Recordings {
     await this.stop(reason);
   }
 
+  /** The recorder is gone, as others have noticed. */
+  lost(recorder: string, cause: string): void {
+    for (const task of this.#tasks) if (task.recorderId === recorder) task.lost(cause);
+  }
+
   has(id: string): boolean {
     return this.#of(id).length > 0;
   }
@@ -201,6 +206,15 @@ class RecordingTask {
     session.onEnded = () => {};
     await session.stop(reason);
     this.#release();
+  }
+
+  /** Its recorder is given up; a dialog with it may still stand. */
+  lost(cause: string): void {
+    const [session, recorder] = [this.#session, this.#recorder];
+    if (!session || !recorder || this.#isOver) return;
+    session.onEnded = () => {};
+    void session.stop(cause);
+    this.#onEnded(recorder, cause);
   }
 
   async #try(lookBackSec: number, failed: Set<string>): Promise<Error | null> {

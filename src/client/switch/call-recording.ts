@@ -54,6 +54,8 @@ export class CallRecording {
   readonly #options: CallRecordingOptions;
   readonly #decided = new Map<Conversation, Decision>();
   readonly #kept = new Map<Conversation, Kept>();
+  /** Those that are recorded, or were. */
+  readonly #recorded = new Set<Conversation>();
   #decisions: ReturnType<CallRecordingOptions['decisions']>;
 
   constructor(options: CallRecordingOptions) {
@@ -195,6 +197,11 @@ export class CallRecording {
     await this.#running(conversation, recording).resume(recording);
   }
 
+  /** A recorder is gone: who records there is to find another one at once, whatever the dialogs say. */
+  onRecorderDown(id: string, cause: string): void {
+    for (const conversation of this.#recorded) conversation.recordings?.lost(id, cause);
+  }
+
   /** Calls that are over are forgotten. */
   async close(): Promise<void> {
     const kept = [...this.#kept.values()];
@@ -224,6 +231,7 @@ export class CallRecording {
 
   #recordings(conversation: Conversation): Recordings {
     const { endpoint, recorders, policy, onChange, log } = this.#options;
+    this.#recorded.add(conversation);
     conversation.recordings ??= new Recordings({
       ...{ endpoint, recorders, log },
       media: conversation.anchor!.session,
@@ -287,6 +295,7 @@ export class CallRecording {
   }
 
   async #close(conversation: Conversation, cause: string): Promise<void> {
+    this.#recorded.delete(conversation);
     try {
       await conversation.recordings?.end(cause);
     } finally {

@@ -42,7 +42,7 @@ export class Parties {
   }
 
   /** Null: the number leads nowhere. */
-  plan(number: string, _caller: PartyIdentity): Plan | null {
+  plan(number: string): Plan | null {
     const route = routeOf(number, this.#config);
     if (route.kind === 'none') return null;
     if (route.kind === 'trunk') {

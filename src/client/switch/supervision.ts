@@ -28,7 +28,15 @@ export class Supervision {
   }
 
   /** Rings the supervisor. Resolves to the id of the leg when the phone is answered. Rejects with WrongState. */
-  async begin({ supervisorDn, targetDn, mode }: { supervisorDn: string; targetDn: string; mode: SupervisionMode }): Promise<string> {
+  async begin({
+    supervisorDn,
+    targetDn,
+    mode,
+  }: {
+    supervisorDn: string;
+    targetDn: string;
+    mode: SupervisionMode;
+  }): Promise<string> {
     if (!this.#options.maySupervise(supervisorDn, targetDn)) {
       throw new WrongState(`${supervisorDn} may not supervise ${targetDn}: extensions[].supervises says who may`);
     }
@@ -43,7 +51,9 @@ export class Supervision {
       return leg.id;
     } catch (error) {
       await path.anchor.removeEnd(end).catch(() => {});
-      throw error instanceof WrongState ? error : new WrongState(`the supervisor cannot be connected: ${(error as Error).message}`);
+      throw error instanceof WrongState
+        ? error
+        : new WrongState(`the supervisor cannot be connected: ${(error as Error).message}`);
     }
   }
 
@@ -109,7 +119,11 @@ export class Supervision {
     const { anchor } = conversation;
     if (conversation.isOver || !anchor) return;
     for (const one of anchor.ends) {
-      if (one.hears.includes(end)) await anchor.hear(one, one.hears.filter((heard) => heard !== end));
+      if (one.hears.includes(end))
+        await anchor.hear(
+          one,
+          one.hears.filter((heard) => heard !== end),
+        );
     }
     if (guest >= 0) {
       for (const party of conversation.legs) conversation.tell('party-deleted', party, { thirdDn: leg.party.dn });

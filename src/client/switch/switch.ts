@@ -15,6 +15,7 @@ import { Dialling } from './dialling.ts';
 import { Leg } from './leg.ts';
 import { Parties } from './parties.ts';
 import type { Registrar } from './registrar.ts';
+import type { SupervisionOptions } from './supervision.ts';
 import { Transfer } from './transfer.ts';
 
 export interface SwitchLog {
@@ -120,6 +121,30 @@ export class Switch {
     return () => this.#listeners.delete(listener);
   }
 
+  maySupervise(supervisorDn: string, targetDn: string): boolean {
+    const allowed = this.#config.extensions.find(({ dn }) => dn === supervisorDn)?.supervises ?? [];
+    return allowed.includes('*') || allowed.includes(targetDn);
+  }
+
+  supervisionOptions(): SupervisionOptions {
+    return {
+      callOf: (dn) => this.#callOf(dn),
+      maySupervise: (supervisorDn, targetDn) => this.maySupervise(supervisorDn, targetDn),
+      dial: (dn, prepare) => {
+        const plan = this.#parties.plan(dn);
+        return plan && plan.targets.length > 0
+          ? dial(this.#options.endpoint, { plan, from: `<${plan.to}>` }, prepare)
+          : null;
+      },
+      log: this.#options.log,
+    };
+  }
+
+  #callOf(dn: string): Conversation | null {
+    const answered = [...this.#calls.values()].filter(({ state }) => state === 'established' || state === 'held');
+    return answered.find(({ legs }) => legs.some(({ party }) => party.dn === dn)) ?? null;
+  }
+
   attach(id: string, data: Record<string, string | null>): void {
     const call = this.find(id);
     for (const [key, value] of Object.entries(data)) {
@@ -138,7 +163,7 @@ export class Switch {
     if ('refuse' in caller) return invite.reject(caller.refuse);
     if (invite.replaces) return await this.#pickUp(invite, new Leg(caller.party));
     const dialled = unescapeUri(parseSipUri(invite.request.uri).user);
-    const plan = this.#parties.plan(dialled, caller.party);
+    const plan = this.#parties.plan(dialled);
     if (!plan) return invite.reject({ status: 404, reason: 'Not Found' });
     await this.#connect(invite, new Leg(caller.party), { dialled, plan, maxForwards });
   }
@@ -168,7 +193,7 @@ export class Switch {
     const setup = new CallSetup({
       ...{ endpoint: this.#options.endpoint, conversation, invite, caller: leg, maxForwards },
       from: this.#parties.nameAddr(leg.party),
-      planFor: (number) => this.#parties.plan(number, leg.party),
+      planFor: (number) => this.#parties.plan(number),
       setTimer,
     });
     const called = await setup.run(plan);
@@ -224,7 +249,7 @@ export class Switch {
   }
 
   #dialFor(number: string, stays: Leg, prepare: (leg: Leg) => ReturnType<Parameters<typeof dial>[2]>): Dialling | null {
-    const plan = this.#parties.plan(number, stays.party);
+    const plan = this.#parties.plan(number);
     return plan && dial(this.#options.endpoint, { plan, from: this.#parties.nameAddr(stays.party) }, prepare);
   }
 
