@@ -46,7 +46,24 @@ const STREAM = record('Stream', 'One media stream of the recording session.', {
   packets: { $ref: 'PacketCounts#' },
 });
 
-const RECORDING = record('Recording', 'One recording of one communication session.', {
+const CTI = record('Cti', 'What the CTI link has told of the conversation.', {
+  connId: { type: 'string' },
+  callUuid: { type: 'string' },
+  ani: text('number of the calling side'),
+  dnis: text('number that was dialled'),
+  agents: {
+    type: 'array',
+    items: {
+      type: 'object',
+      required: ['agentId', 'dn'],
+      properties: { agentId: { type: 'string' }, dn: { type: 'string' } },
+    },
+  },
+  userData: { type: 'object', additionalProperties: { type: 'string' }, description: 'attached data' },
+  updatedAt: { type: 'string', format: 'date-time' },
+});
+
+const RECORDING_PROPERTIES = {
   id: { type: 'string', format: 'uuid' },
   state: { type: 'string', enum: [...RECORDING_STATES] },
   startedAt: { type: 'string', format: 'date-time' },
@@ -55,10 +72,12 @@ const RECORDING = record('Recording', 'One recording of one communication sessio
   sipCallId: { type: 'string' },
   communicationSessionId: nullable('string'),
   participants: { type: 'array', items: { $ref: 'Participant#' } },
+  cti: { $ref: 'Cti#' },
   streams: { type: 'array', items: { $ref: 'Stream#' } },
   recovered: { type: 'boolean', description: 'the server died during the call' },
   warnings: { type: 'array', items: { type: 'string' } },
-});
+};
+const RECORDING = record('Recording', 'One recording of one communication session.', RECORDING_PROPERTIES, ['cti']);
 
 const RECORDING_PAGE = record('RecordingPage', 'One page of recordings, newest first.', {
   items: { type: 'array', items: { $ref: 'Recording#' } },
@@ -108,6 +127,7 @@ export const SHARED_SCHEMAS = [
   PACKET_COUNTS,
   PARTICIPANT,
   STREAM,
+  CTI,
   RECORDING,
   RECORDING_PAGE,
   SESSION,
@@ -133,7 +153,8 @@ export const SEARCH_QUERY = {
     text: {
       type: 'string',
       maxLength: 256,
-      description: 'every word of it begins a word of the recording (participants, ids, codecs, warnings)',
+      description:
+        'every word of it begins a word of the recording (participants, ids, codecs, warnings, agents, attached data)',
     },
     state: { type: 'string', enum: [...RECORDING_STATES] },
     limit: { type: 'integer', minimum: 1, maximum: MAX_SEARCH_LIMIT, default: 50 },

@@ -7,6 +7,7 @@ import { after, describe, test } from 'node:test';
 import { Command } from 'commander';
 import fc from 'fast-check';
 import { stringify } from 'yaml';
+import { Secret } from '../../src/secret.ts';
 import { addServerOptions, ConfigError, loadServerConfig, type ServerConfig } from '../../src/server/config.ts';
 import { attributeName, flagName, SERVER_OPTIONS, variableName } from '../../src/server/config-options.ts';
 
@@ -54,20 +55,38 @@ const OTHER: Record<string, [string, unknown]> = {
   liveDelayMs: ['200', 200],
   sessionExpiresSec: ['90', 90],
   keepPackets: ['true', true],
+  'cti.url': ['ws://switch.example.com:5090/cti', 'ws://switch.example.com:5090/cti'],
+  'cti.token': ['token-of-the-test', 'token-of-the-test'],
+  'cti.ca': ['/etc/x/cti-ca.pem', '/etc/x/cti-ca.pem'],
+  'cti.cert': ['/etc/x/cti-cert.pem', '/etc/x/cti-cert.pem'],
+  'cti.key': ['/etc/x/cti-key.pem', '/etc/x/cti-key.pem'],
+  'cti.followPause': ['true', true],
+  'cti.askPause': ['true', true],
   logLevel: ['debug', 'debug'],
 };
+
+const CTI = ['--cti-url', 'wss://switch.example.com/cti'];
+const CTI_TOKEN = ['--cti-token', 'token'];
 
 /** What an option needs beside it. */
 const BESIDE: Record<string, string[]> = {
   'tls.cert': ['--tls-key', 'key.pem'],
   'tls.key': ['--tls-cert', 'cert.pem'],
   'tls.clientCertificate': ['--tls-ca', 'ca.pem'],
+  'cti.url': CTI_TOKEN,
+  'cti.token': CTI,
+  'cti.ca': [...CTI, ...CTI_TOKEN],
+  'cti.cert': [...CTI, '--cti-key', 'key.pem'],
+  'cti.key': [...CTI, '--cti-cert', 'cert.pem'],
+  'cti.followPause': [...CTI, ...CTI_TOKEN],
+  'cti.askPause': [...CTI, ...CTI_TOKEN],
 };
 /** Names of files may be anything. */
-const ANYTHING = new Set(['data', 'tls.cert', 'tls.key', 'tls.ca']);
+const ANYTHING = new Set(['data', 'tls.cert', 'tls.key', 'tls.ca', 'cti.ca', 'cti.cert', 'cti.key']);
 
 function pick(config: ServerConfig, key: string): unknown {
-  return key.split('.').reduce<unknown>((node, name) => (node as Record<string, unknown>)[name], config);
+  const value = key.split('.').reduce<unknown>((node, name) => (node as Record<string, unknown>)[name], config);
+  return value instanceof Secret ? Buffer.from(value.reveal()).toString() : value;
 }
 
 function inFile(key: string, value: unknown): string {
