@@ -4,6 +4,7 @@
  */
 
 import { CRYPTO_SUITES, NULL_SUITES } from '../sdp/index.ts';
+import { HOST_AND_PORT_PATTERN, PORT_RANGE_PATTERN, SIP_ADDRESS_PATTERN } from '../settings/index.ts';
 
 /** A place where SIP is listened for; port 0 lets the system choose. */
 export interface SipListenAddress {
@@ -31,8 +32,6 @@ export interface OptionSpec {
   isSecret?: boolean;
 }
 
-const SIP_ADDRESS = String.raw`^(udp|tcp|tls):(\[[0-9a-fA-F:.]+\]|[^\[\]:\s]+):\d{1,5}$`;
-const HOST_AND_PORT = String.raw`^(\[[0-9a-fA-F:.]+\]|[^\[\]:\s]+):\d{1,5}$`;
 const DNS_SERVER = String.raw`^(\[[0-9a-fA-F:.]+\](:\d{1,5})?|[0-9.]+(:\d{1,5})?|[0-9a-fA-F:.]+)$`;
 /** Credentials have no place in it: it is logged. */
 const WEBSOCKET_URL = String.raw`^wss?://[^\s/?#@]{1,255}(/[^\s?#@]{0,255})?$`;
@@ -66,7 +65,7 @@ export const SERVER_OPTIONS: readonly OptionSpec[] = [
     key: 'sip',
     flag: '--sip <transport:host:port>',
     description: 'where to listen for SIP; may be given several times',
-    schema: { type: 'array', minItems: 1, maxItems: 16, items: { type: 'string', pattern: SIP_ADDRESS } },
+    schema: { type: 'array', minItems: 1, maxItems: 16, items: { type: 'string', pattern: SIP_ADDRESS_PATTERN } },
     default: ['udp:0.0.0.0:5060', 'tcp:0.0.0.0:5060'],
     list: true,
     example: 'udp:0.0.0.0:5060 or tls:[::1]:5061',
@@ -142,7 +141,7 @@ export const SERVER_OPTIONS: readonly OptionSpec[] = [
     key: 'http',
     flag: '--http <host:port>',
     description: 'where to listen for HTTP; loopback only while there is no access control',
-    schema: { type: 'string', pattern: HOST_AND_PORT },
+    schema: { type: 'string', pattern: HOST_AND_PORT_PATTERN },
     default: '127.0.0.1:8080',
     example: '127.0.0.1:8080',
   },
@@ -158,7 +157,7 @@ export const SERVER_OPTIONS: readonly OptionSpec[] = [
     key: 'mediaPorts',
     flag: '--media-ports <lo-hi>',
     description: 'UDP ports for RTP and RTCP, two per stream',
-    schema: { type: 'string', pattern: String.raw`^\d{1,5}-\d{1,5}$` },
+    schema: { type: 'string', pattern: PORT_RANGE_PATTERN },
     default: '20000-39999',
     example: '20000-39999',
   },

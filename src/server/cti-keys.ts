@@ -5,9 +5,9 @@ import type { RsMetadata } from '../siprec/index.ts';
 import type { SessionFacts } from './live-recording.ts';
 
 const MAX_KEYS = 64;
-const MAX_EXTENSION_CHARACTERS = 16 * 1024;
-/** A UUID with or without dashes, as metadata extensions hold it under whatever name. */
-const UUID = /\b[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}\b/gi;
+const MAX_EXTENSION_CHARACTERS = 64 * 1024;
+/** Ids of the conversation or the recording in metadata extensions, ours and others'. Attached data may name any call. */
+const EXTENSION_ID = /<(?:[\w-]{1,32}:)?(?:calluuid|recordingid|genesysuuid)\b[^<>]{0,256}>([^<>]{1,128})</gi;
 const BASE64_UUID = /^[A-Za-z0-9+/]{22}==$/;
 
 /** Without `urn:uuid:`, dashes and capitals; ids of RFC 7865 metadata, base64 of a UUID, become that UUID. */
@@ -44,7 +44,8 @@ export function recordingKeys(facts: SessionFacts, metadata: RsMetadata | null):
 
 function extensionIds({ extensions, groups, sessions }: RsMetadata): string[] {
   const texts = [extensions, ...groups.map((group) => group.extensions), ...sessions.map((one) => one.extensions)];
-  return texts.join(' ').slice(0, MAX_EXTENSION_CHARACTERS).match(UUID) ?? [];
+  const found = texts.join(' ').slice(0, MAX_EXTENSION_CHARACTERS).matchAll(EXTENSION_ID);
+  return Array.from(found, ([, id]) => id!.trim());
 }
 
 export function eventKeys(event: CallEvent | PartyInfo): Set<string> {

@@ -55,7 +55,7 @@ const OTHER: Record<string, [string, unknown]> = {
   liveDelayMs: ['200', 200],
   sessionExpiresSec: ['90', 90],
   keepPackets: ['true', true],
-  'cti.url': ['ws://switch.example.com:5090/cti', 'ws://switch.example.com:5090/cti'],
+  'cti.url': ['ws://127.0.0.1:5090/cti', 'ws://127.0.0.1:5090/cti'],
   'cti.token': ['token-of-the-test', 'token-of-the-test'],
   'cti.ca': ['/etc/x/cti-ca.pem', '/etc/x/cti-ca.pem'],
   'cti.cert': ['/etc/x/cti-cert.pem', '/etc/x/cti-cert.pem'],
@@ -148,6 +148,22 @@ describe('configuration of the server', () => {
     assert.equal(load(['--config', on], { DOUBLETRACK_KEEP_PACKETS: 'false' }).keepPackets, false);
     assert.equal(load(['--config', on], { DOUBLETRACK_KEEP_PACKETS: ' ' }).keepPackets, true);
     assert.deepEqual(load(['--config', file('')]).limits, load().limits);
+  });
+
+  test('the CTI link: what belongs together, no token in the clear, and none in a message', () => {
+    const wrong = (...argv: string[]) => message(() => load(argv));
+    assert.match(wrong('--cti-follow-pause'), /need cti\.url/);
+    assert.match(wrong(...CTI), /cti\.token, or cti\.cert and cti\.key/);
+    assert.match(wrong(...CTI, '--cti-cert', 'c.pem'), /cti\.cert and cti\.key belong together/);
+    const clear = ['--cti-url', 'ws://switch.example.com/cti'];
+    assert.match(wrong(...clear, ...CTI_TOKEN), /must begin with wss: unless/);
+    assert.match(wrong('--cti-url', 'ws://[::1]/cti', '--cti-cert', 'c', '--cti-key', 'k'), /begin with wss: for a cert/);
+    assert.match(wrong('--cti-url', 'https://switch.example.com'), /cti\.url has the wrong form/);
+    const shown = wrong(...CTI, '--cti-token', 'secret of mine');
+    assert.match(shown, /cti\.token has the wrong form: --cti-token says \[secret\]/);
+    assert.ok(!shown.includes('secret of mine'));
+    assert.ok(!JSON.stringify(load([...CTI, ...CTI_TOKEN])).includes('"token":"token"'));
+    assert.equal(load().cti, null);
   });
 
   test('SIP addresses: several flags, commas in the variable, a list or one in the file', () => {
