@@ -1,13 +1,13 @@
 /** By which ids a recording and a call of the CTI link are the same conversation, in a spelling in which equal ones are equal. */
 import type { CallEvent, PartyInfo } from '../cti/index.ts';
 import type { GenesysInfo } from '../siprec/genesys.ts';
-import type { RsMetadata } from '../siprec/index.ts';
+import { type RsMetadata, readCallExtension } from '../siprec/index.ts';
 import type { SessionFacts } from './live-recording.ts';
 
 const MAX_KEYS = 64;
 const MAX_EXTENSION_CHARACTERS = 64 * 1024;
 /** Ids of the conversation or the recording in metadata extensions, ours and others'. Attached data may name any call. */
-const EXTENSION_ID = /<(?:[\w-]{1,32}:)?(?:calluuid|recordingid|genesysuuid)\b[^<>]{0,256}>([^<>]{1,128})</gi;
+const EXTENSION_ID = /<(?:[\w-]{1,32}:)?(?:calluuid|recording-?id|genesysuuid)\b[^<>]{0,256}>([^<>]{1,128})</gi;
 const BASE64_UUID = /^[A-Za-z0-9+/]{22}==$/;
 
 /** Without `urn:uuid:`, dashes and capitals; ids of RFC 7865 metadata, base64 of a UUID, become that UUID. */
@@ -39,6 +39,7 @@ export function recordingKeys(facts: SessionFacts, metadata: RsMetadata | null):
     facts.sipCallId,
     ...sessions.flatMap(({ sipSessionIds }) => sipSessionIds.flatMap((id) => [id, id.split(';', 1)[0]])),
     ...(metadata ? extensionIds(metadata) : []),
+    ...sessions.flatMap(({ extensions }) => readCallExtension(extensions)?.sipCallIds ?? []),
   ]);
 }
 

@@ -157,7 +157,10 @@ describe('configuration of the server', () => {
     assert.match(wrong(...CTI, '--cti-cert', 'c.pem'), /cti\.cert and cti\.key belong together/);
     const clear = ['--cti-url', 'ws://switch.example.com/cti'];
     assert.match(wrong(...clear, ...CTI_TOKEN), /must begin with wss: unless/);
-    assert.match(wrong('--cti-url', 'ws://[::1]/cti', '--cti-cert', 'c', '--cti-key', 'k'), /begin with wss: for a cert/);
+    assert.match(
+      wrong('--cti-url', 'ws://[::1]/cti', '--cti-cert', 'c', '--cti-key', 'k'),
+      /begin with wss: for a cert/,
+    );
     assert.match(wrong('--cti-url', 'https://switch.example.com'), /cti\.url has the wrong form/);
     const shown = wrong(...CTI, '--cti-token', 'secret of mine');
     assert.match(shown, /cti\.token has the wrong form: --cti-token says \[secret\]/);
