@@ -24,7 +24,7 @@ const RECORDER_PORTS = 160;
 const CLIENT_PORTS = 400;
 /** Longer than any call here. */
 const SOUND_SECONDS = 60;
-const PASSWORD = 'secret of phones';
+const PASSWORD = 'secret-of-phones';
 
 export interface Extension {
   dn: string;
