@@ -19,6 +19,12 @@ export interface CtiCallsOptions {
   maxKept?: number;
 }
 
+/** What is asked of a recording that runs. */
+export type FollowedRecording = Pick<
+  LiveRecording,
+  'id' | 'facts' | 'metadata' | 'paused' | 'setCti' | 'pause' | 'view'
+>;
+
 interface KnownCall {
   keys: Set<string>;
   facts: RecordingCti;
@@ -31,7 +37,7 @@ interface Joinable {
   id: string;
   keys: Set<string>;
   /** Null: it has ended. */
-  live: LiveRecording | null;
+  live: FollowedRecording | null;
   call: KnownCall | null;
   /** As last stored, but for the time. */
   stored: string;
@@ -77,7 +83,7 @@ export class CtiCalls {
   }
 
   /** A recording runs, or something new is known of it. */
-  runs(live: LiveRecording): void {
+  runs(live: FollowedRecording): void {
     let recording = this.#recordings.get(live.id);
     if (!recording) {
       recording = {
@@ -96,7 +102,7 @@ export class CtiCalls {
     }
   }
 
-  ended({ id }: LiveRecording): void {
+  ended({ id }: FollowedRecording): void {
     const recording = this.#recordings.get(id);
     if (!recording) return;
     recording.live = null;
