@@ -58,7 +58,8 @@ export interface Metrics {
   finaliseSeconds: Histogram<'result'>;
 }
 
-function laneMetrics(registry: Registry, lanes: () => LaneSnapshot[]): void {
+/** Of the media lanes, for whoever has some. */
+export function laneMetrics(registry: Registry, lanes: () => LaneSnapshot[]): void {
   const registers = [registry];
   const gauge = (name: string, help: string, value: (lane: LaneSnapshot) => number) =>
     new Gauge({
