@@ -36,7 +36,10 @@ function start(t: TestContext, url: string, options: Partial<CtiClientOptions> =
 }
 
 /** A server of WebSockets that does as it is told with each connection. */
-async function odd(t: TestContext, onConnection: (send: (text: string) => void, count: number) => void): Promise<string> {
+async function odd(
+  t: TestContext,
+  onConnection: (send: (text: string) => void, count: number) => void,
+): Promise<string> {
   const server = new WebSocketServer({ port: 0, host: '127.0.0.1' });
   await once(server, 'listening');
   let count = 0;
@@ -66,7 +69,11 @@ test('a wrong token: tried again for ever, said once, with what to do, and witho
 
 test('mutual TLS: files are read again for each connection, so that one which is missing may come', async (t) => {
   const authority = makeAuthority('link');
-  const tls = { ...issue(authority, { names: ['127.0.0.1'] }), ca: authority.cert, clientCertificate: 'require' as const };
+  const tls = {
+    ...issue(authority, { names: ['127.0.0.1'] }),
+    ca: authority.cert,
+    clientCertificate: 'require' as const,
+  };
   const rig = await startRig(t, { config: { tokens: [], tls } });
   const folder = mkdtempSync(path.join(tmpdir(), 'doubletrack-cti-'));
   t.after(() => rmSync(folder, { recursive: true }));
