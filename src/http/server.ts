@@ -6,6 +6,7 @@ import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import { type Catalogue, InvalidQuery, type RecordingQuery } from '../store/catalogue.ts';
 import type { Objects } from '../store/objects.ts';
 import { createApplication, type HealthOptions, registerHealth } from './application.ts';
+import { type CtiControl, registerCti } from './cti.ts';
 import { renderPage, STYLE_HASH } from './page.ts';
 import { invalidRequest } from './problem.ts';
 import { registerRecordings } from './recordings.ts';
@@ -19,6 +20,8 @@ export interface HttpServerOptions extends HealthOptions {
   catalogue: Catalogue;
   objects: Objects;
   sessions: SessionControl;
+  /** Null or left out: there is no CTI link. */
+  cti?: CtiControl | null;
   /** Errors and, at debug level, requests; nothing is logged when left out. */
   log?: FastifyBaseLogger | undefined;
   /** Shown in the OpenAPI document. */
@@ -60,6 +63,7 @@ export function createHttpServer(o: HttpServerOptions): FastifyInstance {
     registerHealth(routes, o);
     registerRecordings(routes, o);
     registerSessions(routes, o.sessions);
+    if (o.cti) registerCti(routes, o.cti);
     registerPage(routes, o.catalogue);
   });
   return app;

@@ -1,16 +1,23 @@
 /** The CTI link as the recordings know it: its events become their facts and pauses, and operators' pauses become requests. */
 import type { Logger } from 'pino';
+import type { CtiControl, CtiRefusal, RecordRequest } from '../http/index.ts';
 import type { GenesysInfo } from '../siprec/genesys.ts';
 import type { Catalogue } from '../store/catalogue.ts';
 import type { ServerCtiConfig } from './config.ts';
 import { CtiCalls } from './cti-calls.ts';
-import { CtiClient, type CtiLinkState } from './cti-client.ts';
+import { CtiClient, type CtiLinkState, CtiRequestFailed } from './cti-client.ts';
 import type { LiveRecording } from './live-recording.ts';
 import type { RecordingFollower } from './recording-follower.ts';
 
 const ASK_TIMEOUT_MS = 5000;
+const REFUSALS = new Map<string, CtiRefusal>([
+  ['unknown-call', 'not-found'],
+  ['wrong-state', 'conflict'],
+  ['not-your-call', 'conflict'],
+  ['invalid-attribute', 'conflict'],
+]);
 
-export class CtiFollower implements RecordingFollower {
+export class CtiFollower implements RecordingFollower, CtiControl {
   readonly #config: ServerCtiConfig;
   readonly #log: Logger;
   readonly #calls: CtiCalls;
@@ -45,6 +52,26 @@ export class CtiFollower implements RecordingFollower {
 
   ended(recording: LiveRecording): void {
     this.#calls.ended(recording);
+  }
+
+  async record({ call, record, id, actor, reason }: RecordRequest): ReturnType<CtiControl['record']> {
+    const { privateMessages } = this.#client;
+    if (privateMessages === null) return { result: 'unavailable', detail: 'the CTI link is down' };
+    const extensions = { ...(record ? { record } : {}), ...(id ? { id } : {}) };
+    const request = {
+      message: 'RequestPrivateService' as const,
+      PrivateMsgID: privateMessages.start,
+      ...(call.length === 16 ? { ConnID: call } : { CallUUID: call }),
+      Extensions: extensions,
+      Reasons: { actor, reason },
+    };
+    try {
+      const answer = await this.#client.request(request);
+      return { result: 'ok', sessions: answer.Extensions ?? [] };
+    } catch (error) {
+      if (!(error instanceof CtiRequestFailed)) throw error;
+      return { result: REFUSALS.get(error.error) ?? 'unavailable', detail: error.message };
+    }
   }
 
   /** It is paused here already: nobody waits for the switch. */

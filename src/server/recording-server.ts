@@ -163,6 +163,7 @@ export class RecordingServer {
       catalogue: this.#catalogue,
       objects: new FolderObjects(this.#folder.recordings),
       sessions: this.#calls.control(),
+      cti: this.#cti,
       health: { ready: () => this.#ready && this.#admission.refusal() === null },
       metrics: this.#metrics.registry,
       log: this.#log,

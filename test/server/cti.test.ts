@@ -234,6 +234,32 @@ test('askPause: an operator’s pause here is asked of the switch too; when it c
   assert.ok(recording.warnings.includes('the switch was not told to pause: the CTI link is down'));
 });
 
+test('dynamic recording: HTTP here has the switch record a call; what it refuses is told', async (t) => {
+  const rig = await linked(t, '46350-46399');
+  const { fake, server, way } = rig;
+  const call = fake.newCall({ from: '5001', to: '5002' });
+  const ask = async (more: object) => {
+    const answer = await fetch(`${server.http}/api/v1/cti/record`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ actor: 'supervisor 12', reason: 'complaint', ...more }),
+    });
+    return { status: answer.status, body: (await answer.json()) as Record<string, unknown> };
+  };
+  const started = await ask({ call: call.id.replaceAll('-', ''), record: 'destination', id: 'of-mine' });
+  assert.deepEqual([started.status, started.body], [200, { sessions: [{ id: 'of-mine', recorder: 'first' }] }]);
+  const { actor: _, ...request } = fake.done[0]!.request as { actor: string };
+  assert.deepEqual(request, { record: 'destination', id: 'of-mine' });
+  assert.equal((await ask({ call: call.connId })).status, 200);
+  assert.equal((await ask({ call: 'f'.repeat(16) })).status, 404);
+  assert.equal((await ask({ call: 'f'.repeat(17) })).status, 400);
+  fake.hasRecorder = false;
+  assert.equal((await ask({ call: call.connId })).status, 503);
+  way.cut();
+  await until('the loss', async () => (await metric(server, 'doubletrack_cti_up')) === 0);
+  assert.deepEqual((await ask({ call: call.connId })).body.detail, 'the CTI link is down');
+});
+
 test('after a crash: what was told stands in the journal, and the recovered recording has it', async (t) => {
   const rig = await linked(t, '46250-46299');
   const undo = undoing(t);
