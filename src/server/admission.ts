@@ -1,5 +1,6 @@
 /** Whether one more call can be taken, decided before anything is allocated for it. */
 import { statfsSync } from 'node:fs';
+import { formatRecorderLoad, RECORDER_LOAD_HEADER, type RecorderState } from '../siprec/index.ts';
 
 export interface AdmissionLimits {
   limits: { maxSessions: number; minFreeBytes: number };
@@ -21,6 +22,7 @@ export class Admission {
   readonly #folder: string;
   readonly #timer: NodeJS.Timeout;
   readonly #fullLanes = new Set<number>();
+  readonly #startMs = Date.now();
   #sessions = 0;
   #media: (() => MediaLoad) | null = null;
   #draining = false;
@@ -46,16 +48,21 @@ export class Admission {
 
   /** Null: the call may come in. Otherwise it gets a 503 with Retry-After. */
   refusal(): { retryAfterSec: number } | null {
-    return this.#state() === 'ready' ? null : { retryAfterSec: RETRY_AFTER_SEC };
+    return this.#state() === 'taking' ? null : { retryAfterSec: RETRY_AFTER_SEC };
   }
 
   /** Resource managers ask with OPTIONS whether, and how much, this recorder can take. */
   optionsAnswer(): { status: number; reason?: string; headers: [string, string][] } {
-    const share = Math.max(this.#sessions / this.#limits.maxSessions, this.#media?.().load ?? 0);
-    const load = Math.min(100, Math.round(100 * share));
     const state = this.#state();
-    const headers: [string, string][] = [['X-Doubletrack-Load', `${load};state=${state}`]];
-    if (state === 'ready') return { status: 200, headers };
+    const load = formatRecorderLoad({
+      sessions: this.#sessions,
+      max: this.#limits.maxSessions,
+      cpu: this.#media?.().load ?? 0,
+      state,
+      startMs: this.#startMs,
+    });
+    const headers: [string, string][] = [[RECORDER_LOAD_HEADER, load]];
+    if (state === 'taking') return { status: 200, headers };
     return { status: 503, headers: [...headers, ['Retry-After', String(RETRY_AFTER_SEC)]] };
   }
 
@@ -78,11 +85,11 @@ export class Admission {
     clearInterval(this.#timer);
   }
 
-  #state(): 'ready' | 'draining' | 'disk-full' | 'full' | 'overloaded' {
+  #state(): RecorderState {
     if (this.#draining) return 'draining';
     if (this.#spaceLow || this.#fullLanes.size > 0) return 'disk-full';
     if (this.#sessions >= this.#limits.maxSessions) return 'full';
-    return this.#media?.().overload ? 'overloaded' : 'ready';
+    return this.#media?.().overload ? 'overloaded' : 'taking';
   }
 
   #lookAtDisk(): void {

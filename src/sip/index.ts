@@ -30,4 +30,11 @@ export {
   type SipSession,
   type SipSource,
 } from './session/index.ts';
-export { firstTarget, type ListenAddress, type TlsSettings, type TransportName } from './transport/index.ts';
+export {
+  firstTarget,
+  type ListenAddress,
+  ServiceLookups,
+  type ServiceTarget,
+  type TlsSettings,
+  type TransportName,
+} from './transport/index.ts';

@@ -47,3 +47,11 @@ export {
 } from './multipart.ts';
 export type { RecordingPairing } from './other-clients.ts';
 export { type PlacedParticipant, type Placement, participantsByLabel } from './participants.ts';
+export {
+  formatRecorderLoad,
+  parseRecorderLoad,
+  RECORDER_LOAD_HEADER,
+  RECORDER_STATES,
+  type RecorderLoad,
+  type RecorderState,
+} from './recorder-load.ts';

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { rmSync } from 'node:fs';
 import { test } from 'node:test';
+import { parseRecorderLoad } from '../../src/siprec/index.ts';
 import { eatRoom, MIB, mountSmallDisk, unmount } from '../store/small-disk.ts';
 import {
   Client,
@@ -43,7 +44,8 @@ test('disk full: 503 for new calls, the running one is finished and kept, with r
   await packetsSeen(server, 'received', 50);
   let giveBack = eatRoom(data);
   undo(() => giveBack());
-  const state = async () => (await session.request('OPTIONS')).header('X-Doubletrack-Load')?.split('state=')[1];
+  const state = async () =>
+    parseRecorderLoad((await session.request('OPTIONS')).header('X-Doubletrack-Load') ?? '')?.state;
   await until('the disk to be full', async () => (await state()) === 'disk-full');
   const refused = await client.refused(sdpOnly(OFFER));
   assert.equal(refused.status, 503);

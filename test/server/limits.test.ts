@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { createSocket } from 'node:dgram';
 import { after, test } from 'node:test';
 import { parseSdp } from '../../src/sdp/index.ts';
+import { parseRecorderLoad } from '../../src/siprec/index.ts';
 import {
   Client,
   finished,
@@ -82,16 +83,17 @@ test('OPTIONS tells load and state, and a server that drains takes no call', asy
   const { session } = await client.call(sdpOnly(OFFER));
   const ask = async () => {
     const response = await session.request('OPTIONS');
-    return [response.status, response.header('X-Doubletrack-Load')];
+    const { sessions, max, state } = parseRecorderLoad(response.header('X-Doubletrack-Load') ?? '')!;
+    return [response.status, `${sessions} of ${max}, ${state}`];
   };
-  assert.deepEqual(await ask(), [200, '25;state=ready']);
+  assert.deepEqual(await ask(), [200, '1 of 4, taking']);
   const more = await Promise.all([1, 2, 3].map(() => client.call(sdpOnly(OFFER))));
-  assert.deepEqual(await ask(), [503, '100;state=full']);
+  assert.deepEqual(await ask(), [503, '4 of 4, full']);
   await Promise.all(more.map((call) => call.session.bye()));
   // The 200 of a BYE goes out before everything is given back.
-  await until('room', async () => (await ask())[1] === '25;state=ready');
+  await until('room', async () => (await ask())[1] === '1 of 4, taking');
   const drained = server.server.drain(60_000);
-  assert.deepEqual(await ask(), [503, '25;state=draining']);
+  assert.deepEqual(await ask(), [503, '1 of 4, draining']);
   assert.equal((await fetch(`${server.http}/readyz`)).status, 503);
   const refused = await client.refused(sdpOnly(OFFER));
   assert.equal(refused.status, 503);

@@ -36,11 +36,11 @@ export type Search = Generator<{ ask: Question } | { target: Flow }, void, Answe
 export const NO_ANSWER: Answer = { naptr: [], srv: [], addresses: [] };
 
 /** Records of one answer that are looked at. */
-const MAX_RECORDS = 32;
+export const MAX_RECORDS = 32;
 const SERVICES: Record<string, TransportName> = { 'sip+d2u': 'udp', 'sip+d2t': 'tcp', 'sips+d2t': 'tls' };
 const SRV_PREFIX: Record<TransportName, string> = { udp: '_sip._udp', tcp: '_sip._tcp', tls: '_sips._tcp' };
 
-interface Service {
+export interface Service {
   transport: TransportName;
   /** Where the SRV records are. */
   name: string;
@@ -78,7 +78,7 @@ function defaultTransport({ onlyTls }: NextHop, supported: readonly TransportNam
 }
 
 /** 4.1: the transport that the URI names, else those of NAPTR that we speak, else every one that we speak. */
-function* servicesOf(
+export function* servicesOf(
   hop: NextHop,
   supported: readonly TransportName[],
 ): Generator<{ ask: Question }, Service[], Answer> {
