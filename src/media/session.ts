@@ -163,6 +163,11 @@ export class MediaSession {
     await this.#lane.pause(this.#slot, on);
   }
 
+  /** Nothing that comes from now on is kept for sinks that are yet to come; those that there are get it as ever. */
+  async pauseLookBack(on: boolean): Promise<void> {
+    await this.#lane.pauseLookBack(this.#slot, on);
+  }
+
   /**
    * A fact about the recording, kept in the journal in order with the packets. Without effect on a closed session.
    * @throws RangeError when it is longer than a megabyte.
