@@ -121,6 +121,17 @@ export class MediaSession {
     return sink;
   }
 
+  /** Where sinks leave from that have no `via`: what an offer names before it is known where they go. Rejects with NoPortLeft or LaneFull. */
+  async sendingPorts(): Promise<{ address: string; rtpPort: number; rtcpPort: number }> {
+    const { address, rtpPort, rtcpPort } = (await this.#engine.ports.senders(this.#lane)).setup;
+    return { address, rtpPort, rtcpPort: rtcpPort ?? rtpPort };
+  }
+
+  /** How far back a sink of the stream may look at most. */
+  lookBackSeconds(index: number): number {
+    return this.#stream(index).setup.lookBackSeconds ?? 0;
+  }
+
   /** A new source or other payload types for a stream that goes on, on the same ports. */
   async updateStream(index: number, options: Omit<StreamOptions, 'channel' | 'lookBackSeconds'>): Promise<void> {
     const stream = this.#stream(index);
