@@ -32,7 +32,7 @@ export function recorderMetrics(registry: Registry, sources: RecorderSources): v
   groupCounter('doubletrack_recorder_group_shortages_total', shortages, (g) => g.shortages);
 }
 
-function stateMetric(registry: Registry, { view }: RecorderSources): void {
+function stateMetric(registry: Registry, sources: RecorderSources): void {
   new Gauge({
     name: 'doubletrack_recorder_state',
     help: '1 for the state that the recorder is in',
@@ -40,7 +40,7 @@ function stateMetric(registry: Registry, { view }: RecorderSources): void {
     labelNames: ['recorder', 'state'],
     collect() {
       this.reset();
-      for (const { id, state } of view()) {
+      for (const { id, state } of sources.view()) {
         for (const one of STATES) this.set({ recorder: id, state: one }, one === state ? 1 : 0);
       }
     },

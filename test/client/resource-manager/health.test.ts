@@ -50,6 +50,21 @@ test('a recorder that dies is known to be down 6 s after its next heartbeat: wha
   assert.equal(cluster.asked.length - before, 2);
 });
 
+test('two misses with a good answer between them are never two in a row', () => {
+  const cluster = one();
+  cluster.run(5_000);
+  for (let i = 0; i < 5; i++) {
+    cluster.answers.set('a', MISSED);
+    const before = cluster.asked.length;
+    while (cluster.asked.length === before) cluster.run(100);
+    cluster.run(2_100);
+    cluster.answers.set('a', GOOD);
+    cluster.run(3_000);
+  }
+  assert.equal(cluster.pool.view(cluster.nowMs, 0)[0]!.probes.missed, 5);
+  assert.deepEqual(cluster.events, ['a up']);
+});
+
 test('a probe that never comes back counts as missed, and is no end of the heartbeat', () => {
   const cluster = one();
   cluster.answers.set('a', null);
@@ -179,12 +194,19 @@ test('what media suspects is asked at once, but not at the rate of packets', () 
   cluster.run(5_000);
   const before = cluster.asked.length;
   cluster.answers.set('a', MISSED);
-  for (let i = 0; i < 500; i++) {
-    cluster.pool.suspect('a', cluster.nowMs);
-    cluster.run(20);
-  }
+  const suspectFor10Sec = () => {
+    for (let i = 0; i < 500; i++) {
+      cluster.pool.suspect('a', cluster.nowMs);
+      cluster.run(20);
+    }
+  };
+  suspectFor10Sec();
   assert.equal(cluster.state('a'), 'down');
   assert.ok(cluster.asked.length - before <= 6, `${cluster.asked.length - before} probes in 10 s`);
+  cluster.answers.set('a', GOOD);
+  const asked = cluster.asked.length;
+  suspectFor10Sec();
+  assert.ok(cluster.asked.length - asked <= 21, `${cluster.asked.length - asked} good probes in 10 s`);
   assert.ok(cluster.asked[before]!.atMs - 5_000 < 20);
 });
 
@@ -219,4 +241,13 @@ test('heartbeats do not come at once: 50 recorders are asked at 50 times, and ar
     const times = cluster.asked.filter(({ atMs }) => atMs >= fromMs && atMs < fromMs + 9_000).map(({ atMs }) => atMs);
     assert.ok(new Set(times.map((atMs) => Math.floor(atMs / 10))).size > 30, `spread from ${fromMs}`);
   }
+});
+
+test('heartbeats of recorders that began at once drift apart', () => {
+  const cluster = new VirtualCluster([recorder('a'), recorder('b')], [group('g', ['a', 'b'])]);
+  cluster.run(3_600_000);
+  const times = cluster.asked.filter(({ id }) => id === 'a').map(({ atMs }) => atMs);
+  const gaps = times.slice(1).map((atMs, i) => Math.round(atMs - times[i]!));
+  assert.ok(Math.min(...gaps) >= 9_000 && Math.max(...gaps) <= 11_100, `${Math.min(...gaps)} to ${Math.max(...gaps)}`);
+  assert.ok(new Set(gaps).size > 100, 'no two are the same');
 });

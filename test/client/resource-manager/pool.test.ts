@@ -75,6 +75,7 @@ test('reload: another URI is another recorder, but sessions at the old one are g
   cluster.pool.taken('a');
   cluster.pool.configure([recorder('a', { uri: 'sip:other.example.com:5060' })], [group('g', ['a'])], cluster.nowMs);
   assert.equal(cluster.state('a'), 'unknown');
+  assert.equal(cluster.pool.view(cluster.nowMs, 0)[0]!.sessions, 1);
   cluster.pool.released('a');
   assert.equal(cluster.pool.view(cluster.nowMs, 0)[0]!.sessions, 0);
 });

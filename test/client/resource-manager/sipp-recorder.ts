@@ -13,6 +13,7 @@ t=0 0
 m=audio 40000 RTP/AVP 8
 a=recvonly
 `;
+const XML = '<?xml version="1.0" encoding="ISO-8859-1" ?>\n';
 const DIALOG = ['[last_Via:]', '[last_From:]', '[last_To:];tag=[call_number]', '[last_Call-ID:]', '[last_CSeq:]'];
 
 function send(line: string, headers: string[], body = ''): string {
@@ -30,7 +31,7 @@ export interface SippAnswers {
 
 function scenario({ options, invite, inviteHeaders = [] }: SippAnswers): string {
   if (options === null) {
-    return '<scenario name="silent"><recv request="OPTIONS"/><pause milliseconds="600000"/></scenario>';
+    return `${XML}<scenario name="silent"><recv request="OPTIONS"/><pause milliseconds="600000"/></scenario>`;
   }
   const isTaken = invite.startsWith('200');
   const contact = 'Contact: <sip:[local_ip]:[local_port]>;+sip.srs';
@@ -39,8 +40,7 @@ function scenario({ options, invite, inviteHeaders = [] }: SippAnswers): string 
     '200 OK',
     DIALOG.map((line) => line.replace(/;.*/, '')),
   )}</send>`;
-  return `<?xml version="1.0" encoding="ISO-8859-1" ?>
-<scenario name="recorder">
+  return `${XML}<scenario name="recorder">
   <recv request="OPTIONS" optional="true" next="1"/>
   <recv request="INVITE"/>
   <send>${answer}</send>
