@@ -309,6 +309,8 @@ export const RECORDING_STAGED_BYTES_AT = 32;
 export const RECORDING_NEXT_DIRTY_AT = 36;
 /** 1: nothing of it goes into the journal. */
 export const RECORDING_UNRECORDED_AT = 40;
+/** 1: its streams keep nothing for sinks that are yet to come. */
+export const RECORDING_LOOK_BACK_PAUSED_AT = 44;
 
 export const STREAMS_AT = RECORDINGS_AT + MAX_RECORDINGS * RECORDING_BYTES;
 export const STREAM_BYTES = 792;

@@ -86,9 +86,24 @@ test('only the server, the client and the command line see both paths', () => {
   assert.deepEqual(rooms, []);
 });
 
+test('what both configurations share knows neither; server and client know nothing of each other', () => {
+  const barred = (e: Edge) =>
+    (room(e.from) === 'settings' && !['settings', 'sip'].includes(room(e.to)) && e.to.startsWith('src/')) ||
+    (room(e.from) === 'server' && room(e.to) === 'client') ||
+    (room(e.from) === 'client' && room(e.to) === 'server');
+  assert.deepEqual(breaches(barred), []);
+});
+
+test('HTTP knows the store, and of calls only what it is handed', () => {
+  assert.deepEqual(
+    breaches((e) => room(e.from) === 'http' && e.to.startsWith('src/') && !['http', 'store'].includes(room(e.to))),
+    [],
+  );
+});
+
 const IO = /^node:(dgram|net|tls|fs|fs\/promises)$/;
 const OUTERMOST = [
-  /^src\/(server|client|cli|http|store|capture|recording|certificates)\//,
+  /^src\/(server|client|cli|http|settings|store|capture|recording|certificates)\//,
   /^src\/sip\/(transport\/|endpoint)/,
   /^src\/media\/(address|sockets|dgram-sockets|native-sockets|worker|engine|lane|ports|memory|core|render|kernel-drops|proc-net)/,
   /^src\/journal\/(writer|reader|demux|recover|segment|files|preallocate|packet)/,

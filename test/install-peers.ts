@@ -10,6 +10,7 @@ const PEERS: Record<string, string> = {
   sipp: 'sip-tester',
   ffmpeg: 'ffmpeg',
   tshark: 'tshark',
+  dumpcap: 'wireshark-common',
   openssl: 'openssl',
   baresip: 'baresip-core',
   rtpengine: 'rtpengine-daemon',

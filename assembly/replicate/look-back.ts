@@ -5,6 +5,8 @@
  * Chunks come from one pool of the lane. When that is exhausted, or the stream has its share, it gives up its own oldest packets, never those
  * of others.
  */
+
+import { recordingAt } from '../journal/blocks';
 import {
   CHUNK_BYTES,
   CHUNK_END_AT,
@@ -25,6 +27,7 @@ import {
   LANE_TOUCHED_CHUNKS_AT,
   LOOK_BACK_AT,
   LOOK_BACK_CHUNKS,
+  RECORDING_LOOK_BACK_PAUSED_AT,
   SINK_CURSOR_AT,
   SINK_NEXT_AT,
   SINK_SKIPPED_AT,
@@ -32,6 +35,7 @@ import {
   STREAM_LOOK_BACK_US_AT,
   STREAM_NEWEST_CHUNK_AT,
   STREAM_OLDEST_CHUNK_AT,
+  STREAM_RECORDING_AT,
   STREAM_SINKS_AT,
 } from '../layout';
 import { count, streamAt } from '../rtp/stream';
@@ -55,6 +59,7 @@ export function keep(descriptor: usize): void {
   const stream = streamAt(load<u32>(descriptor, DESCRIPTOR_STREAM_AT));
   if (load<u64>(stream, STREAM_LOOK_BACK_US_AT) == 0) return;
   forgetOlder(stream, load<u64>(descriptor, DESCRIPTOR_ARRIVAL_US_AT));
+  if (load<u32>(recordingAt(load<u32>(stream, STREAM_RECORDING_AT)), RECORDING_LOOK_BACK_PAUSED_AT) != 0) return;
   const length = load<u32>(descriptor, DESCRIPTOR_LENGTH_AT);
   const chunk = chunkWithRoom(stream, keptBytes(length));
   if (chunk == 0) return countShort(1);

@@ -10,7 +10,7 @@ import {
   type PortRange,
   placeCalls,
 } from '../client/caller/index.ts';
-import { TlsFiles } from '../server/tls-files.ts';
+import { TlsFiles } from '../settings/index.ts';
 
 interface CallFlags {
   to: string;

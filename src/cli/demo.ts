@@ -12,7 +12,7 @@ import { issue, makeAuthority } from '../certificates/certificate.ts';
 import { placeCalls } from '../client/caller/index.ts';
 import { addServerOptions, loadServerConfig, type ServerConfig } from '../server/config.ts';
 import { RecordingServer } from '../server/recording-server.ts';
-import { TlsFiles } from '../server/tls-files.ts';
+import { TlsFiles } from '../settings/index.ts';
 import type { Recording } from '../store/recording.ts';
 import { untilSignal } from './signals.ts';
 

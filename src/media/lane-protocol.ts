@@ -36,11 +36,12 @@ export interface RefusedStream {
   message: string;
 }
 
-/** `isRecorded`: what it receives goes into the journal. */
+/** `isRecorded`: what it receives goes into the journal. `isLookBackPaused`: nothing of it is kept for sinks to come. */
 export interface RecordingSetup {
   id: Uint8Array;
   paused: boolean;
   isRecorded: boolean;
+  isLookBackPaused: boolean;
 }
 
 export interface StreamSetup extends Omit<StreamState, 'firstEpoch' | 'isSrtp' | 'host'> {
@@ -90,6 +91,7 @@ export type LaneCommand =
   | { do: 'update-mixer'; slot: number; setup: MixerSetup }
   | { do: 'close-mixer'; slot: number }
   | { do: 'pause'; slot: number; paused: boolean }
+  | { do: 'pause-look-back'; slot: number; paused: boolean }
   /** UTF-8 JSON, for each of these recordings. Done when it is on the disk. */
   | { do: 'note'; slots: number[]; note: Uint8Array }
   | { do: 'open-sink'; slot: number; setup: WireSinkSetup }

@@ -61,7 +61,7 @@ export class Lane {
   /** `isRecorded`: what it receives goes into the journal. */
   async openRecording(id: Uint8Array, isRecorded: boolean): Promise<number> {
     const slot = this.#open.recordings.take();
-    const setup = { id, paused: false, isRecorded };
+    const setup = { id, paused: false, isRecorded, isLookBackPaused: false };
     await this.#supervisor.command({ do: 'open-recording', slot, setup });
     this.#open.recordings.open.set(slot, setup);
     return slot;
@@ -76,6 +76,11 @@ export class Lane {
   async pause(slot: number, paused: boolean): Promise<void> {
     this.#open.recordings.open.get(slot)!.paused = paused;
     await this.#supervisor.command({ do: 'pause', slot, paused });
+  }
+
+  async pauseLookBack(slot: number, paused: boolean): Promise<void> {
+    this.#open.recordings.open.get(slot)!.isLookBackPaused = paused;
+    await this.#supervisor.command({ do: 'pause-look-back', slot, paused });
   }
 
   /** Rejects with the LaneError of a port that is taken; nothing is open then. */

@@ -161,11 +161,17 @@ export class LaneMemory {
     this.#view.setUint32(at + layout.RECORDING_UNRECORDED_AT, isRecorded ? 0 : 1, true);
     this.#bytes.set(id, layout.RECORDINGS_AT + slot * layout.RECORDING_BYTES + layout.RECORDING_ID_AT);
     this.setPaused(slot, false);
+    this.setLookBackPaused(slot, false);
   }
 
   setPaused(slot: number, paused: boolean): void {
     const at = layout.RECORDINGS_AT + slot * layout.RECORDING_BYTES;
     this.#view.setUint32(at + layout.RECORDING_PAUSED_AT, paused ? 1 : 0, true);
+  }
+
+  setLookBackPaused(slot: number, paused: boolean): void {
+    const at = layout.RECORDINGS_AT + slot * layout.RECORDING_BYTES;
+    this.#view.setUint32(at + layout.RECORDING_LOOK_BACK_PAUSED_AT, paused ? 1 : 0, true);
   }
 
   openStream(slot: number, state: StreamState): void {

@@ -161,6 +161,16 @@ export class MediaSession {
     if (this.#closed) throw new RangeError(`session ${this.id} is closed`);
   }
 
+  /** Where sinks leave from that have no `via`: what an offer names before it is known where they go. Rejects with NoPortLeft or LaneFull. */
+  async sendingPorts(): Promise<{ address: string; rtpPort: number; rtcpPort: number }> {
+    return (await this.#wayOut(undefined)).local;
+  }
+
+  /** How far back a sink of the stream may look at most. */
+  lookBackSeconds(index: number): number {
+    return this.#stream(index).setup.lookBackSeconds ?? 0;
+  }
+
   /** A new source or other payload types for a stream that goes on, on the same ports. */
   async updateStream(index: number, options: Omit<StreamOptions, 'channel' | 'lookBackSeconds'>): Promise<void> {
     const stream = this.#stream(index);
@@ -203,6 +213,11 @@ export class MediaSession {
   /** Packets are discarded from now on; each is accounted for in the journal without its payload. */
   async pause(on: boolean): Promise<void> {
     await this.#lane.pause(this.#slot, on);
+  }
+
+  /** Nothing that comes from now on is kept for sinks that are yet to come; those that there are get it as ever. */
+  async pauseLookBack(on: boolean): Promise<void> {
+    await this.#lane.pauseLookBack(this.#slot, on);
   }
 
   /**

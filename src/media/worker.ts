@@ -25,7 +25,7 @@ import {
 } from './lane-protocol.ts';
 import { loadLibc } from './libc.ts';
 import { LiveOpus } from './live-opus.ts';
-import { CHANNEL_RTCP, MAX_STREAMS } from './memory.ts';
+import { CHANNEL_RTCP, type LaneMemory, MAX_STREAMS } from './memory.ts';
 import { Schedule } from './schedule.ts';
 import { SinkDestinations } from './sink-destinations.ts';
 import { MAX_SINKS } from './sink-memory.ts';
@@ -219,8 +219,11 @@ class LaneWorker {
     } else if (command.do === 'open-sink') this.#openSink(command.slot, sinkFromWire(command.setup));
     else if (command.do === 'pause-sink') this.#pauseSink(command.slot, command.paused);
     else if (command.do === 'close-sink') this.#closeSink(command.slot);
-    else if (command.do === 'pause') await this.#pause(command.slot, command.paused);
-    else if (command.do === 'note') await this.#journal.note(command.slots, command.note);
+    else if (command.do === 'pause') {
+      await this.#changeAll(command.slot, (memory) => memory.setPaused(command.slot, command.paused));
+    } else if (command.do === 'pause-look-back') {
+      await this.#changeAll(command.slot, (memory) => memory.setLookBackPaused(command.slot, command.paused));
+    } else if (command.do === 'note') await this.#journal.note(command.slots, command.note);
     else if (command.do === 'close-recording') await this.#journal.flushed();
     else if (command.do === 'seal') await this.#journal.seal();
     else if (command.do === 'open-journal') await this.#openJournal();
@@ -231,9 +234,9 @@ class LaneWorker {
     }
   }
 
-  async #pause(recording: number, paused: boolean): Promise<void> {
+  async #changeAll(recording: number, change: (memory: LaneMemory) => void): Promise<void> {
     const streams = [...this.#streams].filter(([, setup]) => setup.recording === recording).map(([slot]) => slot);
-    await this.#change(streams, () => this.#core.memory.setPaused(recording, paused));
+    await this.#change(streams, () => change(this.#core.memory));
   }
 
   /** What has come to the streams before is received as they were before; sockets hold it still. Changes are made in the order of commands. */
@@ -254,9 +257,10 @@ class LaneWorker {
     await this.#journal.open({ dir, laneId, onSealed, onState }, before);
   }
 
-  #openRecording(slot: number, { id, paused, isRecorded }: RecordingSetup): void {
+  #openRecording(slot: number, { id, paused, isRecorded, isLookBackPaused }: RecordingSetup): void {
     this.#core.memory.openRecording(slot, id, isRecorded);
     this.#core.memory.setPaused(slot, paused);
+    this.#core.memory.setLookBackPaused(slot, isLookBackPaused);
   }
 
   /** Players and mixers; they are played while there is one. */

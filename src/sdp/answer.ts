@@ -1,16 +1,17 @@
 /**
  * The answer to an offer (RFC 3264 6): as many m-lines, in the same order, protocol echoed, port 0 for what is rejected.
- * A recording server only ever receives (RFC 7866 7.2), so a direction is recvonly, or inactive where the offer sends nothing.
+ * A recording server only ever receives (RFC 7866 7.2), a party's session border both.
  */
 import { addressType } from './addresses.ts';
-import type { MediaDescription } from './media-description.ts';
+import type { Direction, MediaDescription } from './media-description.ts';
 import { type PayloadType, rtpmapValue } from './payload-types.ts';
 import { parseSdp, type Sdp } from './session-description.ts';
 
 export interface AcceptedMedia {
   accept: true;
   port: number;
-  direction: 'recvonly' | 'inactive';
+  /** What is wanted: less of it where the offer does not allow for more (RFC 3264 6.1). */
+  direction: Direction;
   /** In order of preference; empty means all that were offered. */
   payloadTypes: readonly PayloadType[];
   /** Stated as a=rtcp when it is not port + 1; equal to `port` accepts an offered a=rtcp-mux. */
@@ -80,7 +81,13 @@ function rtcpLines(media: MediaDescription, port: number, rtcpPort: number): str
   return rtcpPort === port + 1 ? [] : [`a=rtcp:${rtcpPort}`];
 }
 
-/** RFC 3264 6.1: nobody receives what the offer does not send. */
-function answerDirection(media: MediaDescription, wanted: 'recvonly' | 'inactive'): 'recvonly' | 'inactive' {
-  return media.direction === 'inactive' || media.direction === 'recvonly' ? 'inactive' : wanted;
+/** RFC 3264 6.1: nobody receives what the offer does not send, or sends what it does not receive. */
+function answerDirection({ direction: offered }: MediaDescription, wanted: Direction): Direction {
+  const receives = takesIn(wanted) && givesOut(offered);
+  const sends = givesOut(wanted) && takesIn(offered);
+  if (receives) return sends ? 'sendrecv' : 'recvonly';
+  return sends ? 'sendonly' : 'inactive';
 }
+
+const takesIn = (direction: Direction): boolean => direction === 'sendrecv' || direction === 'recvonly';
+const givesOut = (direction: Direction): boolean => direction === 'sendrecv' || direction === 'sendonly';

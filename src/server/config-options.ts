@@ -4,6 +4,7 @@
  */
 
 import { CRYPTO_SUITES, NULL_SUITES } from '../sdp/index.ts';
+import { HOST_AND_PORT_PATTERN, PORT_RANGE_PATTERN, SIP_ADDRESS_PATTERN } from '../settings/index.ts';
 
 /** A place where SIP is listened for; port 0 lets the system choose. */
 export interface SipListenAddress {
@@ -29,8 +30,6 @@ export interface OptionSpec {
   example: string;
 }
 
-const SIP_ADDRESS = String.raw`^(udp|tcp|tls):(\[[0-9a-fA-F:.]+\]|[^\[\]:\s]+):\d{1,5}$`;
-const HOST_AND_PORT = String.raw`^(\[[0-9a-fA-F:.]+\]|[^\[\]:\s]+):\d{1,5}$`;
 const DNS_SERVER = String.raw`^(\[[0-9a-fA-F:.]+\](:\d{1,5})?|[0-9.]+(:\d{1,5})?|[0-9a-fA-F:.]+)$`;
 const count = (minimum: number, maximum: number) => ({ type: 'integer', minimum, maximum });
 const toggle = { type: 'boolean' };
@@ -59,7 +58,7 @@ export const SERVER_OPTIONS: readonly OptionSpec[] = [
     key: 'sip',
     flag: '--sip <transport:host:port>',
     description: 'where to listen for SIP; may be given several times',
-    schema: { type: 'array', minItems: 1, maxItems: 16, items: { type: 'string', pattern: SIP_ADDRESS } },
+    schema: { type: 'array', minItems: 1, maxItems: 16, items: { type: 'string', pattern: SIP_ADDRESS_PATTERN } },
     default: ['udp:0.0.0.0:5060', 'tcp:0.0.0.0:5060'],
     list: true,
     example: 'udp:0.0.0.0:5060 or tls:[::1]:5061',
@@ -135,7 +134,7 @@ export const SERVER_OPTIONS: readonly OptionSpec[] = [
     key: 'http',
     flag: '--http <host:port>',
     description: 'where to listen for HTTP; loopback only while there is no access control',
-    schema: { type: 'string', pattern: HOST_AND_PORT },
+    schema: { type: 'string', pattern: HOST_AND_PORT_PATTERN },
     default: '127.0.0.1:8080',
     example: '127.0.0.1:8080',
   },
@@ -151,7 +150,7 @@ export const SERVER_OPTIONS: readonly OptionSpec[] = [
     key: 'mediaPorts',
     flag: '--media-ports <lo-hi>',
     description: 'UDP ports for RTP and RTCP, two per stream',
-    schema: { type: 'string', pattern: String.raw`^\d{1,5}-\d{1,5}$` },
+    schema: { type: 'string', pattern: PORT_RANGE_PATTERN },
     default: '20000-39999',
     example: '20000-39999',
   },

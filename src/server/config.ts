@@ -2,14 +2,22 @@
  * The configuration of the recording server: flags over environment variables over one YAML file over defaults, all checked
  * by one schema. Every error names the option, where its value came from, and what to write instead.
  */
-import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
-import { availableParallelism, networkInterfaces } from 'node:os';
+import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
 import type { Command } from 'commander';
-import { LineCounter, parseDocument } from 'yaml';
 import type { SocketDriver } from '../media/index.ts';
+import {
+  ConfigError,
+  isWildcard,
+  MIN_PORTS_PER_LANE,
+  parseHostAndPort,
+  parsePortRange,
+  parseSipAddress,
+  usualMediaAddress,
+  YamlSource,
+} from '../settings/index.ts';
 import {
   attributeName,
   type CLIENT_CERTIFICATES,
@@ -22,6 +30,7 @@ import {
   variableName,
 } from './config-options.ts';
 
+export { ConfigError } from '../settings/index.ts';
 export type { SecurePolicy, SipListenAddress } from './config-options.ts';
 
 export interface ServerConfig {
@@ -61,11 +70,6 @@ export interface TlsConfig {
   clientCertificate: (typeof CLIENT_CERTIFICATES)[number];
   /** Host for Contact and Via over TLS. */
   host: string | null;
-}
-
-/** A configuration that can't be used. The message is for the operator. */
-export class ConfigError extends Error {
-  override name = 'ConfigError';
 }
 
 /** A value as written, and where: `--lanes`, `DOUBLETRACK_LANES`, or `lanes in /etc/doubletrack.yaml`. */
@@ -168,31 +172,10 @@ function wrong(spec: OptionSpec, { value, source }: Given, what: string): Config
 }
 
 function readConfigFile(file: string): Map<string, Given> {
-  let text: string;
-  try {
-    text = readFileSync(file, 'utf8');
-  } catch (error) {
-    const why = (error as Error).message;
-    throw new ConfigError(`the configuration file can't be read (${why}): check --config or DOUBLETRACK_CONFIG`);
-  }
-  const lineCounter = new LineCounter();
-  const document = parseDocument(text, { lineCounter, prettyErrors: false });
-  const [problem] = document.errors;
-  if (problem) {
-    const { line, col } = lineCounter.linePos(problem.pos[0]);
-    throw new ConfigError(`${file}:${line}:${col} is no YAML: ${problem.message}`);
-  }
   const values = new Map<string, Given>();
-  collect(toPlain(document, file), '', file, values);
+  // An empty file says nothing, and that is fine.
+  collect(YamlSource.read(file, 'check --config or DOUBLETRACK_CONFIG').value ?? {}, '', file, values);
   return values;
-}
-
-function toPlain(document: ReturnType<typeof parseDocument>, file: string): unknown {
-  try {
-    return document.toJS() ?? {}; // an empty file says nothing, and that is fine
-  } catch (error) {
-    throw new ConfigError(`${file} can't be used: ${(error as Error).message}`);
-  }
 }
 
 const KEYS = new Set(SERVER_OPTIONS.map((spec) => spec.key));
@@ -218,7 +201,8 @@ function assemble(given: Map<string, Given>): ServerConfig {
   const get = <T>(key: string) => given.get(key)?.value as T;
   const fail = (key: string, what: string) =>
     wrong(SERVER_OPTIONS.find((spec) => spec.key === key)!, given.get(key)!, what);
-  const sip = get<string[]>('sip').map((text) => parseSipAddress(text, fail));
+  const tooHigh = (key: string) => () => fail(key, 'has a port above 65535');
+  const sip = get<string[]>('sip').map((text) => orFail(parseSipAddress(text), tooHigh('sip')));
   const lanes = get<number | undefined>('lanes') ?? Math.max(1, availableParallelism() - 1);
   return {
     data: path.resolve(get<string>('data')),
@@ -227,7 +211,7 @@ function assemble(given: Map<string, Given>): ServerConfig {
     srtpSuites: get('srtpSuites'),
     tls: tlsConfig(get, sip, fail),
     dnsServers: get<string[]>('dnsServers').map((text) => dnsServer(text, fail)),
-    http: parseHostAndPort(get<string>('http'), () => fail('http', 'has a port above 65535')),
+    http: orFail(parseHostAndPort(get<string>('http')), tooHigh('http')),
     mediaAddress: mediaAddress(get<string | undefined>('mediaAddress'), sip, fail),
     mediaPorts: parsePorts(get<string>('mediaPorts'), lanes, fail),
     streamsPerPort: get('streamsPerPort'),
@@ -246,18 +230,9 @@ function assemble(given: Map<string, Given>): ServerConfig {
 
 type Fail = (key: string, what: string) => ConfigError;
 
-function parseHostAndPort(text: string, tooHigh: () => ConfigError): { host: string; port: number } {
-  const colon = text.lastIndexOf(':');
-  const port = Number(text.slice(colon + 1));
-  if (port > 65_535) throw tooHigh();
-  return { host: text.slice(0, colon).replace(/^\[(.*)\]$/, '$1'), port };
-}
-
-function parseSipAddress(text: string, fail: Fail): SipListenAddress {
-  const colon = text.indexOf(':');
-  const transport = text.slice(0, colon);
-  const address = parseHostAndPort(text.slice(colon + 1), () => fail('sip', 'has a port above 65535'));
-  return { transport: transport as SipListenAddress['transport'], ...address };
+function orFail<T>(value: T | null, fail: () => ConfigError): T {
+  if (value === null) throw fail();
+  return value;
 }
 
 /** What belongs together is checked here; whether the files can be used shows when they are read. */
@@ -302,14 +277,11 @@ function dnsServer(text: string, fail: Fail): string {
 }
 
 function parsePorts(text: string, lanes: number, fail: Fail): { lo: number; hi: number } {
-  const [lo = 0, hi = 0] = text.split('-').map(Number);
-  if (lo < 1 || hi > 65_535) throw fail('mediaPorts', 'must lie between 1 and 65535');
-  // A stream takes an even port for RTP and the next one for RTCP (RFC 3550 section 11); every lane wants a few.
-  if (hi - lo + 1 < 8 * lanes) throw fail('mediaPorts', `must be at least ${8 * lanes} ports for ${lanes} lane(s)`);
-  return { lo, hi };
+  const ports = orFail(parsePortRange(text), () => fail('mediaPorts', 'must lie between 1 and 65535'));
+  const least = MIN_PORTS_PER_LANE * lanes;
+  if (ports.hi - ports.lo + 1 < least) throw fail('mediaPorts', `must be at least ${least} ports for ${lanes} lane(s)`);
+  return ports;
 }
-
-const isWildcard = (host: string): boolean => host === '0.0.0.0' || host === '::';
 
 function mediaAddress(said: string | undefined, sip: SipListenAddress[], fail: Fail): string {
   if (said !== undefined) {
@@ -319,11 +291,5 @@ function mediaAddress(said: string | undefined, sip: SipListenAddress[], fail: F
     if (isWildcard(bare)) throw fail('mediaAddress', 'must be one address, not all of them');
     return bare;
   }
-  const first = sip.find((address) => isIP(address.host) !== 0)?.host ?? '127.0.0.1';
-  return isWildcard(first) ? ownAddress() : first;
-}
-
-function ownAddress(): string {
-  const all = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
-  return all.find((entry) => entry.family === 'IPv4' && !entry.internal)?.address ?? '127.0.0.1';
+  return usualMediaAddress(sip);
 }

@@ -7,6 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { createHttpServer, createMetrics, listenHttp, type Metrics } from '../http/index.ts';
 import { type LaneEvent, MediaEngine } from '../media/index.ts';
+import { TlsFiles } from '../settings/index.ts';
 import { SipEndpoint } from '../sip/index.ts';
 import { FolderObjects } from '../store/objects.ts';
 import type { Recording } from '../store/recording.ts';
@@ -17,7 +18,6 @@ import type { ServerConfig } from './config.ts';
 import { type DataFolder, openDataFolder } from './data-folder.ts';
 import { Finaliser } from './finaliser.ts';
 import { recover } from './recovery.ts';
-import { TlsFiles } from './tls-files.ts';
 
 const FINALISER_THREADS = 1;
 const DRAIN_LOOK_MS = 50;

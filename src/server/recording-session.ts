@@ -4,6 +4,7 @@
  */
 import { isDecodable } from '../media/codecs.ts';
 import { LaneFull, NoPortLeft } from '../media/index.ts';
+import { awaitingCrypto, offeredLines, type StreamCrypto, streamCrypto } from '../sdes/stream-crypto.ts';
 import {
   acceptCrypto,
   answerOffer,
@@ -27,7 +28,6 @@ import {
   snapshotRequestContentType,
 } from '../siprec/index.ts';
 import type { LiveRecording, StreamOffer } from './live-recording.ts';
-import { awaitingCrypto, offeredLines, type StreamCrypto, streamCrypto } from './stream-crypto.ts';
 
 export interface RecordingSessionOptions {
   recording: LiveRecording;

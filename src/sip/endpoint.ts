@@ -4,9 +4,10 @@
  */
 import { randomFillSync } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
+import type { DigestCredentials } from './digest/index.ts';
 import {
   DATAGRAM_REQUEST_BYTES,
-  type HeaderList,
+  isToken,
   type SipBody,
   type SipRequest,
   type SipResponse,
@@ -15,15 +16,20 @@ import {
 import {
   type IncomingInvite,
   OutgoingInvite,
+  OutsideRequest,
   type SipAnswer,
   type SipLog,
+  type SipSource,
   UserAgent,
   type UserAgentOptions,
 } from './session/index.ts';
 import { inviteParts } from './session/invite-parts.ts';
+import type { InviteParts } from './session/outgoing-invite.ts';
 import {
   type Flow,
   type ListenAddress,
+  type NextHop,
+  namedHop,
   nextHop,
   type TlsSettings,
   Transport,
@@ -43,7 +49,7 @@ export interface SipEndpointOptions {
   contactParams?: string[];
   /** Option tags that the application supports, beside `timer`, `100rel` and `replaces`, which the stack does itself. */
   supported?: string[];
-  /** Methods to allow; all that the stack knows when left out. */
+  /** Methods to allow; all that the stack answers by itself when left out. Name those of `onRequest` and `onOther` here. */
   allow?: string[];
   /** Media types that a session body may have. */
   accept?: string[];
@@ -59,6 +65,8 @@ export interface SipEndpointOptions {
   dnsServers?: string[];
   /** Session interval of RFC 4028, 1800 when left out; 0 leaves session timers to the peer. */
   sessionExpiresSec?: number;
+  /** A back-to-back user agent: an INVITE with no hops left is refused with 483 (RFC 3261 16.3). */
+  forwards?: boolean;
   /** Smallest session interval taken, 90 when left out. */
   minSeSec?: number;
   log?: SipLog;
@@ -74,8 +82,24 @@ export interface SipEndpointOptions {
 
 /** An INVITE to be sent. */
 export interface InviteOptions {
-  /** SIP URI or name-addr of the callee; also the Request-URI and next hop. */
+  /** SIP URI or name-addr of the callee; also the Request-URI and next hop, where `uri` and `nextHop` don't say otherwise. */
   to: string;
+  /** Request-URI. */
+  uri?: string;
+  /**
+   * SIP URI to send to instead of the Request-URI. One of `flowUri` sends to where a peer sent from, over its connection when
+   * there was one, and keeps the whole dialog there.
+   */
+  nextHop?: string;
+  /** Answers challenges (401, 407) of the INVITE and of what follows in its dialog. */
+  credentials?: DigestCredentials;
+  /** User part and parameters of our Contact in this dialog. */
+  contactUser?: string;
+  contactParams?: string[];
+  /** 70 when left out; a back-to-back user agent takes one off what it got (`SipRequest.maxForwards`). */
+  maxForwards?: number;
+  /** When it must be known before; has to be unique. */
+  callId?: string;
   /** Transport when the URI names none. */
   transport?: TransportName;
   /** SIP URI or name-addr of the caller; made of `contactUser` and our address when left out. */
@@ -86,6 +110,25 @@ export interface InviteOptions {
   require?: string[];
   /** Answers the callee's offer when `body` is left out (delayed offer); goes out in the ACK or PRACK. */
   answer?: (response: SipResponse) => SipBody | null;
+}
+
+/** A request outside any dialog. */
+export interface RequestOptions {
+  method: string;
+  /** SIP URI or name-addr; also the Request-URI and next hop, where `uri` and `nextHop` don't say otherwise. */
+  to: string;
+  uri?: string;
+  /** As in InviteOptions. */
+  nextHop?: string;
+  from?: string;
+  transport?: TransportName;
+  headers?: [string, string][];
+  body?: SipBody;
+  credentials?: DigestCredentials;
+  maxForwards?: number;
+  callId?: string;
+  /** Gives up then, when that is earlier than the 32 s of RFC 3261. */
+  timeoutMs?: number;
 }
 
 const METHODS = ['INVITE', 'ACK', 'CANCEL', 'BYE', 'OPTIONS', 'UPDATE', 'INFO', 'PRACK'];
@@ -99,8 +142,13 @@ export class SipEndpoint {
   onInvite: (invite: IncomingInvite) => void = (invite) => invite.reject({ status: 480 });
   /** OPTIONS, within a dialog or without; Allow, Accept and Supported are added. */
   onOptions: (request: SipRequest) => SipAnswer = () => ({ status: 200 });
-  /** Asked before anything is kept of a new INVITE; non-null refuses it with a stateless 503 and Retry-After. */
-  admit: (() => { retryAfterSec: number } | null) | undefined;
+  /** A request outside any dialog that is neither INVITE nor OPTIONS: REGISTER, MESSAGE …, as far as `allow` names them. */
+  onRequest: (request: SipRequest, source: SipSource) => SipAnswer | Promise<SipAnswer> = () => ({ status: 481 });
+  /**
+   * Asked before anything is kept of a new INVITE, or of a request for `onRequest`; non-null refuses it with a stateless 503 and
+   * Retry-After.
+   */
+  admit: ((request: SipRequest, source: SipSource) => { retryAfterSec: number } | null) | undefined;
   readonly #agent: UserAgent;
   readonly #transport: Transport;
   readonly #random = new RandomHex();
@@ -135,7 +183,8 @@ export class SipEndpoint {
     this.#agent = new UserAgent(agentOptions(options, this.#log), wire, {
       onInvite: (invite) => this.onInvite(invite),
       onOptions: (request) => this.onOptions(request),
-      admit: () => this.admit?.() ?? null,
+      onRequest: (request, source) => this.onRequest(request, source),
+      admit: (request, source) => this.admit?.(request, source) ?? null,
     });
     this.#agent.deadlines.onEarlier = () => this.#arm();
   }
@@ -162,16 +211,29 @@ export class SipEndpoint {
 
   /** Sends an INVITE. Throws a TypeError when `to` is no SIP URI or a header value holds a line break. */
   invite(options: InviteOptions): OutgoingInvite {
-    const agent = this.#agent;
-    const headers: HeaderList = options.headers ?? [];
+    const { parts, hop } = this.#prepare(options);
+    return new OutgoingInvite(this.#agent, parts, hop);
+  }
+
+  /**
+   * Sends a request outside any dialog; gives its final response, whatever the status. Rejects with a SipFailure when none came (408) or
+   * nobody was reached (503), with a TypeError as `invite` throws it.
+   */
+  async request(options: RequestOptions): Promise<SipResponse> {
+    const { parts, hop } = this.#prepare(options);
+    if (!isToken(options.method)) throw new TypeError(`not a method: ${JSON.stringify(options.method)}`);
+    return new OutsideRequest(this.#agent, options.method, parts, hop, options.timeoutMs ?? null).answered;
+  }
+
+  #prepare(options: InviteOptions | RequestOptions): { parts: InviteParts; hop: NextHop } {
     const hex = (count: number) => this.#random.take(count);
-    const parts = inviteParts({ ...options, headers: [...headers] as [string, string][] }, hex, (to) =>
-      this.#ownUri(to),
-    );
+    const headers = [...(options.headers ?? [])];
+    const parts = inviteParts({ ...options, headers }, hex, (to) => this.#ownUri(to));
     const known: Flow | null = options.transport
       ? { transport: options.transport, address: '', port: 0, connection: 0 }
       : null;
-    return new OutgoingInvite(agent, parts, nextHop(parts.uri, known));
+    const hop = options.nextHop === undefined ? nextHop(parts.uri, known) : namedHop(options.nextHop, known);
+    return { parts, hop };
   }
 
   #ownUri(to: string): string {
@@ -245,6 +307,7 @@ function agentOptions(options: SipEndpointOptions, log: SipLog): UserAgentOption
     accept: accept.map((type) => type.toLowerCase()),
     sessionExpiresSec: options.sessionExpiresSec ?? 1_800,
     minSeSec: options.minSeSec ?? 90,
+    forwards: options.forwards ?? false,
     retryAfterSec: options.retryAfterSec ?? 5,
     maxTransactions: options.maxTransactions ?? 100_000,
     maxHalfOpenPerSource: options.maxHalfOpenPerSource ?? 20_000,

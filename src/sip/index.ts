@@ -1,5 +1,13 @@
 /** The SIP stack of doubletrack: a user agent over UDP and TCP, as server and as client. */
-export { type InviteOptions, SipEndpoint, type SipEndpointOptions } from './endpoint.ts';
+export {
+  type AuthorizationInput,
+  authorization,
+  type DigestCredentials,
+  DigestServer,
+  type DigestServerOptions,
+  type DigestVerdict,
+} from './digest/index.ts';
+export { type InviteOptions, type RequestOptions, SipEndpoint, type SipEndpointOptions } from './endpoint.ts';
 export {
   type CSeq,
   type HeaderList,
@@ -9,6 +17,7 @@ export {
   parseMessage,
   parseNameAddr,
   parseSipUri,
+  reasonPhrase,
   type SipBody,
   SipMessage,
   SipRequest,
@@ -19,6 +28,7 @@ export {
 } from './message/index.ts';
 export {
   type AnsweredInvite,
+  type ContactIdentity,
   type IncomingInvite,
   type OutgoingInvite,
   type SessionEnd,
@@ -30,4 +40,4 @@ export {
   type SipSession,
   type SipSource,
 } from './session/index.ts';
-export { firstTarget, type ListenAddress, type TlsSettings, type TransportName } from './transport/index.ts';
+export { firstTarget, flowUri, type ListenAddress, type TlsSettings, type TransportName } from './transport/index.ts';

@@ -1,6 +1,15 @@
 /** SIPREC (RFC 7866 bodies, RFC 7865 metadata) and its relatives, for recording servers and clients. Pure: no I/O, no clock. */
 export { buildSiprecBody } from './body.ts';
 export { type HeaderValue, parseHeaderValue } from './content-type.ts';
+export {
+  type CallFacts,
+  CTI_NAMESPACE,
+  callExtension,
+  type PartyFacts,
+  partyExtension,
+  readCallExtension,
+  readPartyExtension,
+} from './cti-extension.ts';
 export { type GenesysInfo, genesysInfo } from './genesys.ts';
 export {
   type InviteInterpretation,

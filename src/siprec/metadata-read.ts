@@ -35,10 +35,14 @@ export function parseMetadata(input: Uint8Array | string): ParsedMetadata {
     reader.warn(`recording metadata with the root element ${root.local.slice(0, 64)}`);
   if (root) reader.rootOf(root);
   for (const element of document.roots) reader.collect(element, ROOTS.has(canonical(element.local)));
-  if (root && reader.metadata.participants.length === 0 && reader.metadata.sessions.length === 0) {
-    if (reader.metadata.streams.length === 0) reader.warn('recording metadata names no session, participant or stream');
-  }
+  if (root && saysNothing(reader.metadata)) reader.warn('recording metadata names no session, participant or stream');
   return { metadata: reader.metadata, warnings: reader.warnings.slice(0, MAX_WARNINGS) };
+}
+
+/** An update of associations alone is about what was named before. */
+function saysNothing(md: RsMetadata): boolean {
+  if (md.participants.length > 0 || md.sessions.length > 0 || md.streams.length > 0) return false;
+  return md.dataMode === 'complete' || (md.participantStreams.length === 0 && md.participantSessions.length === 0);
 }
 
 /** Root elements, and wrappers that some put around the lists. */

@@ -163,6 +163,39 @@ test('mutated responses leave a caller sane', async () => {
   }
 });
 
+test('mutated challenges leave a caller with credentials sane', async () => {
+  const next = random(17);
+  for (let i = 0; i < 300; i++) {
+    const network = new VirtualNetwork();
+    const agent = new Agent(network, A);
+    const peer = new Peer(network, P, A);
+    const credentials = { username: 'u', password: 'p' };
+    const invite = agent.invite(`sip:peer@${P}`, { body: SDP, credentials });
+    const asked = agent.request('OPTIONS', `sip:peer@${P}`, { credentials }).answered.catch(() => null);
+    network.settle();
+    for (let n = 0; n < 20; n++) {
+      for (const request of peer.take()) {
+        if (!('method' in request) || request.method === 'ACK') continue;
+        const lines = [
+          `SIP/2.0 ${[401, 407][next(2)]} Reason`,
+          `Via: ${request.header('via')}`,
+          `From: ${request.header('from')}`,
+          `To: ${request.header('to')};tag=callee`,
+          `Call-ID: ${request.callId}`,
+          `CSeq: ${request.header('cseq')}`,
+        ];
+        const challenge = `Digest realm="r${next(9)}", nonce="${n}", qop="auth", algorithm=SHA-256, stale=true, opaque="o"`;
+        const mutated = String(mutate(Buffer.from(challenge), next)).replaceAll(/[\r\n]/g, ' ');
+        peer.send([...lines, `WWW-Authenticate: ${mutated}`, `Proxy-Authenticate: ${mutated}`]);
+      }
+    }
+    assert.equal(peer.describe().includes('INVITE'), false, 'it gives up');
+    network.advance(600_000);
+    await Promise.all([invite.answered.catch(() => {}), asked]);
+    assert.deepEqual(agent.held, NOTHING_HELD);
+  }
+});
+
 test('streams cut anywhere and mutated: the framer neither throws nor keeps more than it may', () => {
   const next = random(13);
   for (let i = 0; i < 1_000; i++) {

@@ -7,7 +7,9 @@ import { parseMessage, SipRequest, SipResponse } from '../../src/sip/index.ts';
 import {
   type IncomingInvite,
   OutgoingInvite,
+  OutsideRequest,
   type SipAnswer,
+  type SipSource,
   UserAgent,
   type UserAgentOptions,
 } from '../../src/sip/session/index.ts';
@@ -15,6 +17,7 @@ import { type InviteRequest, inviteParts } from '../../src/sip/session/invite-pa
 import {
   type Flow,
   NO_ANSWER,
+  namedHop,
   nextHop,
   type SendFailure,
   TargetList,
@@ -49,6 +52,7 @@ export const OPTIONS: UserAgentOptions = {
   accept: ['application/sdp', 'multipart/mixed'],
   sessionExpiresSec: 0,
   minSeSec: 90,
+  forwards: false,
   retryAfterSec: 5,
   maxTransactions: 100_000,
   maxHalfOpenPerSource: 20_000,
@@ -141,6 +145,7 @@ export class Agent {
   readonly network: VirtualNetwork;
   onInvite: (invite: IncomingInvite) => void = (invite) => invite.reject({ status: 480 });
   onOptions: (request: SipRequest) => SipAnswer = () => ({ status: 200 });
+  onRequest: (request: SipRequest, source: SipSource) => SipAnswer | Promise<SipAnswer> = () => ({ status: 481 });
   admit: () => { retryAfterSec: number } | null = () => null;
 
   constructor(network: VirtualNetwork, address: string, options: Partial<UserAgentOptions> = {}) {
@@ -165,6 +170,7 @@ export class Agent {
     this.agent = new UserAgent({ ...OPTIONS, ...options }, wire, {
       onInvite: (invite) => this.onInvite(invite),
       onOptions: (request) => this.onOptions(request),
+      onRequest: (request, source) => this.onRequest(request, source),
       admit: () => this.admit(),
     });
     network.add(address, {
@@ -174,14 +180,27 @@ export class Agent {
     });
   }
 
-  invite(to: string, request: Partial<InviteRequest> & { transport?: TransportName } = {}): OutgoingInvite {
+  invite(
+    to: string,
+    request: Partial<InviteRequest> & { transport?: TransportName; nextHop?: string } = {},
+  ): OutgoingInvite {
     const parts = inviteParts(
       { to, headers: [], ...request },
       (count) => this.network.randomHex(count),
       () => `sip:user@${this.address}`,
     );
     const known = request.transport ? { transport: request.transport, address: '', port: 0, connection: 0 } : null;
-    return new OutgoingInvite(this.agent, parts, nextHop(parts.uri, known));
+    const hop = request.nextHop === undefined ? nextHop(parts.uri, known) : namedHop(request.nextHop, known);
+    return new OutgoingInvite(this.agent, parts, hop);
+  }
+
+  request(method: string, to: string, request: Partial<InviteRequest> & { timeoutMs?: number } = {}): OutsideRequest {
+    const parts = inviteParts(
+      { to, headers: [], ...request },
+      (count) => this.network.randomHex(count),
+      () => `sip:user@${this.address}`,
+    );
+    return new OutsideRequest(this.agent, method, parts, nextHop(parts.uri, null), request.timeoutMs ?? null);
   }
 
   /** Everything that a leak would show in. */

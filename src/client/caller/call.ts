@@ -3,6 +3,7 @@
 
 import { randomUUID } from 'node:crypto';
 import type { SrtpSuite } from '../../media/srtp-suites.ts';
+import { CryptoFault, LegCrypto } from '../../sdes/leg-crypto.ts';
 import { buildOffer, type MediaDescription, parseSdp, remoteOf, type Sdp } from '../../sdp/index.ts';
 import {
   type OutgoingInvite,
@@ -22,7 +23,6 @@ import {
 } from '../../siprec/index.ts';
 import { Impairment, type ImpairmentRates } from './impairment.ts';
 import type { SentPackets } from './ledger.ts';
-import { CryptoFault, LegCrypto } from './leg-crypto.ts';
 import type { LegPorts, LegSocket } from './leg-socket.ts';
 import type { MediaSource } from './media-source.ts';
 import { callMetadata, LABELS, metadataIds, type Party, stopMetadata } from './metadata.ts';

@@ -106,17 +106,23 @@ export interface GroupConfig {
 /** What is decided about a call when it is set up. `source` is the calling side, `destination` the called one. */
 export type RecordSide = 'source' | 'destination';
 
+/** What a rule or the hook may say. `disable_destination`: `none`, and the called side is not recorded full-time either. */
+export type RecordChoice = RecordSide | 'disable_destination' | 'none';
+
 export interface SelectiveRule {
   /** All that are given must hold. Patterns are anchored at both ends. */
   from: RegExp | null;
   to: RegExp | null;
   trunk: string | null;
   header: { name: string; value: RegExp } | null;
-  /** Local time of day, minutes from midnight, and days, 0 for Sunday; null: always. */
+  /**
+   * Local time of day, minutes from midnight, and days on which it begins, 0 for Sunday; null: always. With `toMin` not above `fromMin`
+   * it lasts into the next day.
+   */
   time: { fromMin: number; toMin: number; days: number[] } | null;
   /** Of the calls for which the rest holds. */
   percentage: number;
-  record: RecordSide | 'none';
+  record: RecordChoice;
   /** Group of recorders; null: the usual one. */
   group: string | null;
 }
@@ -126,12 +132,17 @@ export interface RecordingPolicyConfig {
   group: string | null;
   /** Groups that record every recorded call as well, each for a purpose of its own. */
   alsoGroups: { group: string; purpose: string }[];
+  /** Agents whose every call is recorded, whatever the DN (Genesys' `record=true` of an agent login). */
+  agents: string[];
   /** A call that cannot be recorded is refused, or ended. */
   mandatory: boolean;
   /** Tried in order, the first that matches decides; after full-time recording. */
   rules: SelectiveRule[];
-  /** Asked about calls that nothing else has decided. */
-  hook: { url: string; timeoutMs: number; default: RecordSide | 'none' } | null;
+  /**
+   * Asked about calls that nothing else has decided. With `askFullTime` also about those whose called side is recorded full-time, which
+   * only `disable_destination` changes.
+   */
+  hook: { url: string; timeoutMs: number; default: RecordSide | 'none'; askFullTime: boolean } | null;
   /** Keeps what calls said so far, and so long after their end, for a request to record all of it; null: no pre-recording. */
   preRecord: { seconds: number; afterEndSec: number } | null;
   /** Looked at when a recorder fails: what the next one gets of the past; seconds. */

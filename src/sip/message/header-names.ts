@@ -31,6 +31,7 @@ const USUAL = [
   ...['Session-Expires', 'Min-SE', 'Expires', 'Subject', 'RSeq', 'RAck', 'Replaces', 'Content-Disposition', 'Date'],
   ...['Accept-Encoding', 'Accept-Language', 'Allow-Events', 'P-Asserted-Identity', 'Unsupported', 'Retry-After'],
   ...['MIME-Version', 'Content-Encoding', 'Timestamp', 'Reason', 'Warning', 'User-to-User', 'Privacy', 'Organization'],
+  ...['Authorization', 'Proxy-Authorization', 'WWW-Authenticate', 'Proxy-Authenticate'],
 ];
 
 const CANONICAL = new Map<string, string>();

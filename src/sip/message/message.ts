@@ -183,6 +183,12 @@ export class SipRequest extends SipMessage {
     this.method = method;
     this.uri = uri;
   }
+
+  /** Hops that are left (RFC 3261 20.22); 70 where a peer of RFC 2543 doesn't say. */
+  get maxForwards(): number {
+    const hops = parseDigits(this.rawHeader('max-forwards') ?? '', 3);
+    return hops < 0 ? 70 : hops;
+  }
 }
 
 /** A response. */

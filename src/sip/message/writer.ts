@@ -13,7 +13,7 @@ export interface SipBody {
 /** Header name and value, in order. */
 export type HeaderList = ReadonlyArray<readonly [string, string]>;
 
-/** A request to be sent, without Via and Max-Forwards, which belong to the hop. */
+/** A request to be sent, without Via, which belongs to the hop. */
 export interface RequestDraft {
   method: string;
   uri: string;
@@ -26,6 +26,8 @@ export interface RequestDraft {
   cseq: number;
   headers: HeaderList;
   body: SipBody | null;
+  /** 70 when left out (RFC 3261 8.1.1.6); less in what goes on for someone else. */
+  maxForwards?: number | undefined;
 }
 
 /** A header value or reason phrase of the application, as it goes on the wire. Throws a TypeError when it would break the line. */
@@ -56,7 +58,7 @@ function finish(head: string, body: SipBody | null): Buffer {
 
 /** The request with this Via value on top. */
 export function writeRequest(draft: RequestDraft, via: string): Buffer {
-  let head = `${draft.method} ${draft.uri} SIP/2.0\r\nVia: ${via}\r\nMax-Forwards: 70\r\n`;
+  let head = `${draft.method} ${draft.uri} SIP/2.0\r\nVia: ${via}\r\nMax-Forwards: ${draft.maxForwards ?? 70}\r\n`;
   for (const route of draft.routes) head += `Route: ${route}\r\n`;
   head += `From: ${draft.from}\r\nTo: ${draft.to}\r\nCall-ID: ${draft.callId}\r\nCSeq: ${draft.cseq} ${draft.method}\r\n`;
   return finish(head + extraLines(draft.headers), draft.body);

@@ -5,7 +5,7 @@ import type { Flow } from '../transport/flow.ts';
 import type { NextHop } from '../transport/next-hop.ts';
 import type { SentRequest } from './sent-request.ts';
 import type { SipSession } from './session.ts';
-import type { SipAnswer, UserAgentOptions } from './types.ts';
+import type { ContactIdentity, SipAnswer, UserAgentOptions } from './types.ts';
 
 export interface SessionHost {
   readonly options: UserAgentOptions;
@@ -16,7 +16,7 @@ export interface SessionHost {
   /** Answers with the headers that all our responses carry. */
   reply(transaction: ServerTransaction, answer: SipAnswer): void;
   /** Contact value of requests and responses that go to `to`; a sips URI when `secure` (RFC 3261 8.1.1.8, 12.1.1). */
-  contact(to: Flow, secure: boolean): string;
+  contact(to: Flow, secure: boolean, identity: ContactIdentity): string;
   /** Headers that every INVITE, UPDATE, and 2xx to them, of ours carries. */
   capabilities(to: Flow): [string, string][];
   answerOptions(request: SipRequest): SipAnswer;

@@ -1,5 +1,14 @@
 /** From what an application says about a call to the parts of its INVITE (RFC 3261 8.1.1). */
-import { parseNameAddr, parseSipUri, type SipBody, type SipResponse, wireValue } from '../message/index.ts';
+import { DigestClient, type DigestCredentials } from '../digest/index.ts';
+import {
+  hasNonUri,
+  parseNameAddr,
+  parseSipUri,
+  requestUriFault,
+  type SipBody,
+  type SipResponse,
+  wireValue,
+} from '../message/index.ts';
 import type { InviteParts } from './outgoing-invite.ts';
 
 /** The call as the application describes it. */
@@ -9,6 +18,13 @@ export interface InviteRequest {
   body?: SipBody;
   headers: [string, string][];
   require?: string[];
+  /** Request-URI, where it is not that of `to`. */
+  uri?: string;
+  callId?: string;
+  maxForwards?: number;
+  credentials?: DigestCredentials;
+  contactUser?: string;
+  contactParams?: string[];
   answer?: (response: SipResponse) => SipBody | null;
 }
 
@@ -19,27 +35,42 @@ export function inviteParts(
   ownUri: (to: string) => string,
 ): InviteParts {
   const callee = parseNameAddr(wireValue('To', request.to.includes('<') ? request.to : `<${request.to}>`));
-  const uri = callee?.uri ?? '';
-  const parsed = parseSipUri(uri);
-  if ((parsed.scheme !== 'sip' && parsed.scheme !== 'sips') || parsed.host === '') {
-    throw new TypeError(`not a SIP URI: ${JSON.stringify(request.to)}`);
-  }
+  const named = requireSipUri(callee?.uri ?? '', request.to);
+  const uri = request.uri === undefined ? named : requireSipUri(wireValue('Request-URI', request.uri), request.uri);
   const caller = request.from ?? ownUri(uri);
   const from = wireValue('From', caller.includes('<') ? caller : `<${caller}>`);
   if (!parseNameAddr(from)) throw new TypeError(`not a SIP address: ${JSON.stringify(caller)}`);
   const headers = [...request.headers];
   if (request.require && request.require.length > 0) headers.unshift(['Require', request.require.join(', ')]);
   for (const [name, value] of headers) wireValue(name, value);
+  const { contactUser, contactParams, maxForwards } = request;
+  wireValue('Contact', [contactUser ?? '', ...(contactParams ?? [])].join(';'));
   return {
     uri: withoutHeaders(uri),
     from,
     localTag: randomHex(8),
-    to: wireValue('To', request.to.includes('<') ? request.to : `<${withoutHeaders(uri)}>`),
-    callId: `${randomHex(12)}@${parseSipUri(parseNameAddr(from)!.uri).host || 'localhost'}`,
+    to: wireValue('To', request.to.includes('<') ? request.to : `<${withoutHeaders(named)}>`),
+    callId: callIdOf(request.callId ?? `${randomHex(12)}@${parseSipUri(parseNameAddr(from)!.uri).host || 'localhost'}`),
     headers,
     body: request.body ?? null,
     answer: request.answer ?? null,
+    maxForwards,
+    digest: request.credentials ? new DigestClient(request.credentials, randomHex) : null,
+    identity: { contactUser, contactParams },
   };
+}
+
+function requireSipUri(uri: string, shown: string): string {
+  const { scheme, host } = parseSipUri(uri);
+  if ((scheme !== 'sip' && scheme !== 'sips') || host === '' || requestUriFault(withoutHeaders(uri)) !== '') {
+    throw new TypeError(`not a SIP URI: ${JSON.stringify(shown)}`);
+  }
+  return uri;
+}
+
+function callIdOf(text: string): string {
+  if (text === '' || hasNonUri(text)) throw new TypeError(`not a Call-ID: ${JSON.stringify(text)}`);
+  return wireValue('Call-ID', text);
 }
 
 /** A Request-URI has no headers (RFC 3261 19.1.1, table 1). */

@@ -3,6 +3,7 @@
  * further 2xx of forks, which are acknowledged and ended (13.2.2.4), and CANCEL with its races (9.1).
  */
 import { Dialog } from '../dialog/index.ts';
+import type { DigestClient } from '../digest/index.ts';
 import { parseDigits, type RequestDraft, type SipBody, type SipResponse, uriScheme } from '../message/index.ts';
 import { Alarm, type ClientUser, T1_64 } from '../transaction/index.ts';
 import { FAILURE_REASONS, type Flow, type SendFailure } from '../transport/flow.ts';
@@ -11,7 +12,7 @@ import type { SessionHost } from './host.ts';
 import type { SentRequest } from './sent-request.ts';
 import { SipSession } from './session.ts';
 import { acceptedInterval, timerHeaders, wantedMinSe } from './session-timer.ts';
-import { SipFailure } from './types.ts';
+import { type ContactIdentity, SipFailure } from './types.ts';
 
 /** A callee that rings longer than this is cancelled. */
 const LONGEST_RINGING_MS = 180_000;
@@ -28,6 +29,10 @@ export interface InviteParts {
   body: SipBody | null;
   /** Answers the offer of a 2xx or reliable provisional response when the INVITE had none (delayed offer). */
   answer: ((response: SipResponse) => SipBody | null) | null;
+  maxForwards: number | undefined;
+  /** Answers challenges; null leaves a 401 or 407 to the application. */
+  digest: DigestClient | null;
+  identity: ContactIdentity;
 }
 
 export interface AnsweredInvite {
@@ -82,13 +87,14 @@ export class OutgoingInvite implements ClientUser {
 
   #compose(cseq: number, target: Flow): RequestDraft {
     const { options } = this.#host;
-    const { uri, from, localTag, to, callId, body } = this.#parts;
+    const { uri, from, localTag, to, callId, body, identity, digest, maxForwards } = this.#parts;
     const timer = options.sessionExpiresSec > 0 ? timerHeaders(options.sessionExpiresSec, this.#minSeSec, null) : [];
     const headers: [string, string][] = [
-      ['Contact', this.#host.contact(target, uriScheme(uri) === 'sips')],
+      ['Contact', this.#host.contact(target, uriScheme(uri) === 'sips', identity)],
       ...this.#host.capabilities(target),
       ...timer,
       ...this.#parts.headers,
+      ...(digest?.headers('INVITE', uri) ?? []),
     ];
     this.#draft = {
       method: 'INVITE',
@@ -100,6 +106,7 @@ export class OutgoingInvite implements ClientUser {
       cseq,
       headers,
       body,
+      maxForwards,
     };
     return this.#draft;
   }
@@ -125,8 +132,10 @@ export class OutgoingInvite implements ClientUser {
   onResponse(response: SipResponse): void {
     if (response.status < 200) this.#onProvisional(response);
     else if (response.status < 300) this.#on2xx(response);
-    else if (response.status === 422 && !this.#cancelled && this.#raiseMinSe(response)) this.#send();
-    else this.#fail(new SipFailure(this.#cancelled ? 487 : response.status, response.reason, response));
+    else if (!this.#cancelled && this.#shouldRepeat(response)) {
+      this.#cseq++;
+      this.#send();
+    } else this.#fail(new SipFailure(this.#cancelled ? 487 : response.status, response.reason, response));
   }
 
   onFailure(cause: 'timeout' | SendFailure, detail: string = FAILURE_REASONS[cause]): void {
@@ -134,12 +143,15 @@ export class OutgoingInvite implements ClientUser {
     this.#fail(new SipFailure(status, `INVITE: ${detail}`));
   }
 
+  #shouldRepeat(response: SipResponse): boolean {
+    return this.#parts.digest?.take(response) || (response.status === 422 && this.#raiseMinSe(response));
+  }
+
   /** RFC 4028 7.3: try again with the interval that the peer wants at least; never smaller than before, so it ends. */
   #raiseMinSe(response: SipResponse): boolean {
     const wanted = wantedMinSe(response);
     if (wanted <= this.#minSeSec) return false;
     this.#minSeSec = wanted;
-    this.#cseq++;
     return true;
   }
 
@@ -179,7 +191,9 @@ export class OutgoingInvite implements ClientUser {
     const to = this.#sent?.to;
     if (known || this.#dialogs.size >= MAX_FORKS || !to || !this.#draft) return known ?? null;
     const dialog = Dialog.ofClient(this.#draft, this.#parts.localTag, response);
-    const fork = { dialog, session: new SipSession(this.#host, dialog, to, true), rseq: 0 };
+    const { digest, identity } = this.#parts;
+    const setting = { digest, identity, staysOnFlow: this.#hop.isFlow === true };
+    const fork = { dialog, session: new SipSession(this.#host, dialog, to, true, setting), rseq: 0 };
     this.#dialogs.set(response.toTag, fork);
     this.#host.remember(fork.session);
     return fork;
@@ -193,6 +207,7 @@ export class OutgoingInvite implements ClientUser {
       session.acknowledgeAgain(response);
       return;
     }
+    this.#parts.digest?.take(response);
     dialog.confirmRoutes(response);
     session.notePeer(response);
     session.noteBody(this.#parts.body);

@@ -4,6 +4,7 @@
  */
 import type { SipRequest } from '../message/index.ts';
 import type { ServerTransaction } from '../transaction/index.ts';
+import { whenAnswered } from './answering.ts';
 import type { SessionHost } from './host.ts';
 import { answerTimer, type Interval } from './session-timer.ts';
 import type { SipAnswer } from './types.ts';
@@ -64,19 +65,11 @@ export class PeerOffers {
   #ask(request: SipRequest, transaction: ServerTransaction): void {
     this.#pending = transaction;
     transaction.onCancel = () => this.#answer(request, transaction, { status: 487 });
-    let answer: SipAnswer | Promise<SipAnswer>;
-    try {
-      answer = this.#actions.ask(request);
-    } catch (error) {
-      answer = this.#actions.failed(error);
-    }
-    if (!(answer instanceof Promise)) this.#answer(request, transaction, answer);
-    else {
-      answer.then(
-        (value) => this.#answer(request, transaction, value),
-        (error: unknown) => this.#answer(request, transaction, this.#actions.failed(error)),
-      );
-    }
+    whenAnswered(
+      () => this.#actions.ask(request),
+      (error) => this.#actions.failed(error),
+      (answer) => this.#answer(request, transaction, answer),
+    );
   }
 
   #answer(request: SipRequest, transaction: ServerTransaction, answer: SipAnswer): void {

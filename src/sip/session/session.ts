@@ -4,10 +4,12 @@
  * What the bodies mean is the application's matter.
  */
 import { type Dialog, recordRoutes } from '../dialog/index.ts';
+import type { DigestClient } from '../digest/index.ts';
 import type { SipBody, SipRequest, SipResponse } from '../message/index.ts';
 import { type ServerTransaction, T2 } from '../transaction/index.ts';
 import { FAILURE_REASONS, type Flow } from '../transport/flow.ts';
-import { type NextHop, nextHop } from '../transport/next-hop.ts';
+import { flowHop, type NextHop, nextHop } from '../transport/next-hop.ts';
+import { whenAnswered } from './answering.ts';
 import type { SessionHost } from './host.ts';
 import { OfferQueue, type Outcome } from './offer-queue.ts';
 import { PeerOffers } from './peer-offers.ts';
@@ -15,7 +17,18 @@ import { requestHeaders } from './request-headers.ts';
 import { Retransmitter } from './retransmitter.ts';
 import { SessionKeeper } from './session-keeper.ts';
 import { acceptedInterval, type Interval } from './session-timer.ts';
-import { type SessionEnd, type SipAnswer, type SipContent, SipFailure } from './types.ts';
+import { type ContactIdentity, type SessionEnd, type SipAnswer, type SipContent, SipFailure } from './types.ts';
+
+/** Methods of `onOther`. */
+const OTHERS = new Set(['REFER', 'NOTIFY', 'SUBSCRIBE', 'MESSAGE', 'PUBLISH']);
+
+/** What a session takes over from whoever made it. */
+export interface SessionSetting {
+  /** Answers challenges of requests in the dialog, too. */
+  digest?: DigestClient | null;
+  identity?: ContactIdentity;
+  staysOnFlow?: boolean;
+}
 
 /** `accepted`: our 2xx waits for its ACK. `ending`: a BYE of ours is under way. */
 export type SessionState = 'early' | 'accepted' | 'confirmed' | 'ending' | 'ended';
@@ -27,12 +40,16 @@ export class SipSession {
     request.body.length > 0 || request.method === 'INVITE' ? { status: 488 } : { status: 200 };
   /** Answers an INFO of the peer. */
   onInfo: (request: SipRequest) => SipAnswer = (request) => ({ status: request.body.length > 0 ? 415 : 200 });
+  /** Answers a REFER, NOTIFY, SUBSCRIBE or MESSAGE of the peer, as far as the endpoint allows them. */
+  onOther: (request: SipRequest) => SipAnswer | Promise<SipAnswer> = () => ({ status: 405 });
   /** The peer acknowledged a 2xx of ours; the body is its answer when the offer was ours. */
   onAck: (body: SipBody | null) => void = () => {};
   /** Called exactly once, when the session is over for whatever reason. */
   onEnded: (end: SessionEnd) => void = () => {};
   /** The stack's own: answers PRACK while the dialog is early. */
   onPrack: ((request: SipRequest, transaction: ServerTransaction) => void) | null = null;
+  /** The stack's own: what `bye` means while our 2xx waits for a PRACK. */
+  onEarlyBye: (() => void) | null = null;
   /** The stack's own: called once, when the INVITE of a peer is no longer half open: acknowledged, refused or over. */
   onSettled: (() => void) | null = null;
 
@@ -44,19 +61,25 @@ export class SipSession {
   readonly #offers: PeerOffers;
   readonly #keeper: SessionKeeper;
   readonly #flow: Flow;
+  readonly #digest: DigestClient | null;
+  #identity: ContactIdentity;
+  #staysOnFlow: boolean;
   #state: SessionState = 'early';
   #answer: Retransmitter | null = null;
   #answeredCSeq = -1;
-  #ack: { cseq: number; body: SipBody | null } | null = null;
+  #ack: { cseq: number; body: SipBody | null; headers: [string, string][] } | null = null;
   #peerAllowsUpdate = false;
   #lastBody: SipBody | null = null;
   #byeWhenAllowed: (() => void) | null = null;
 
-  constructor(host: SessionHost, dialog: Dialog, flow: Flow, isCaller: boolean) {
+  constructor(host: SessionHost, dialog: Dialog, flow: Flow, isCaller: boolean, setting: SessionSetting = {}) {
     this.#host = host;
     this.dialog = dialog;
     this.#flow = flow;
     this.isCaller = isCaller;
+    this.#digest = setting.digest ?? null;
+    this.#identity = setting.identity ?? {};
+    this.#staysOnFlow = setting.staysOnFlow ?? false;
     this.#keeper = new SessionKeeper(host.deadlines, {
       refresh: () => this.#refresh(),
       expire: () => this.#sendBye({}, 'timeout', 'session expired'),
@@ -115,7 +138,27 @@ export class SipSession {
 
   /** Where requests of this dialog go now. */
   get nextHop(): NextHop {
+    if (this.#staysOnFlow && !this.dialog.hasRoutes) return flowHop(this.#flow);
     return nextHop(this.dialog.nextHop, this.#flow, this.dialog.secure);
+  }
+
+  /**
+   * Requests of ours go to where the dialog's first message came from, whatever Contact says: for a phone behind a NAT, or one
+   * that listens on nothing but the connection it opened. A route set counts more.
+   */
+  stayOnFlow(): void {
+    this.#staysOnFlow = true;
+  }
+
+  /** Our Contact in this dialog from now on. */
+  identify(identity: ContactIdentity): void {
+    const { contactUser = this.#identity.contactUser, contactParams = this.#identity.contactParams } = identity;
+    this.#identity = { contactUser, contactParams };
+  }
+
+  /** Our Contact value, for a message to `to`. */
+  contact(to: Flow): string {
+    return this.#host.contact(to, this.dialog.secure, this.#identity);
   }
 
   // Requests of ours
@@ -146,8 +189,10 @@ export class SipSession {
     const cseq = this.dialog.nextCSeq();
     const own = content.headers ?? [];
     const compose = (to: Flow) => {
-      const headers = requestHeaders(this.#host, this.dialog, method, to, own, this.#keeper.interval);
-      return this.dialog.draft(method, cseq, [...headers, ...own], content.body ?? null);
+      const headers = requestHeaders(this.#host, this.contact(to), method, to, own, this.#keeper.interval);
+      const draft = this.dialog.draft(method, cseq, [...headers, ...own], content.body ?? null);
+      if (!this.#digest) return draft;
+      return { ...draft, headers: [...draft.headers, ...this.#digest.headers(method, draft.uri)] };
     };
     if (content.body && (method === 'INVITE' || method === 'UPDATE')) this.#lastBody = content.body;
     this.#host.send(this.nextHop, compose, {
@@ -155,6 +200,7 @@ export class SipSession {
         if (response.status < 200) return;
         const repeated = method === 'INVITE' && response.status < 300 && this.#ack?.cseq === cseq;
         if (repeated) return this.acknowledgeAgain(response);
+        if (this.#digest?.take(response)) return this.#transact(method, content, settle);
         this.#takeResponse(method, response, cseq);
         settle(response);
       },
@@ -189,14 +235,18 @@ export class SipSession {
 
   /** Sends the ACK of a 2xx (13.2.2.4). */
   acknowledge(cseq: number, body: SipBody | null): void {
-    this.#ack = { cseq, body };
-    const headers: [string, string][] = [['User-Agent', this.#host.options.userAgent]];
-    this.#host.layer.sendAck(this.dialog.draft('ACK', cseq, headers, body), this.nextHop);
+    this.#sendAck({ cseq, body, headers: this.#digest?.ofInvite ?? [] });
+  }
+
+  #sendAck(ack: { cseq: number; body: SipBody | null; headers: [string, string][] }): void {
+    this.#ack = ack;
+    const headers: [string, string][] = [['User-Agent', this.#host.options.userAgent], ...ack.headers];
+    this.#host.layer.sendAck(this.dialog.draft('ACK', ack.cseq, headers, ack.body), this.nextHop);
   }
 
   /** A 2xx of an INVITE of ours came again: so does the ACK. */
   acknowledgeAgain(response: SipResponse): void {
-    if (this.#ack?.cseq === response.cseq.number) this.acknowledge(this.#ack.cseq, this.#ack.body);
+    if (this.#ack?.cseq === response.cseq.number) this.#sendAck(this.#ack);
   }
 
   #refresh(): void {
@@ -212,6 +262,10 @@ export class SipSession {
     settle: (outcome: Outcome) => void = () => {},
   ): void {
     if (this.over) return settle(new SipFailure(481, 'The session has ended'));
+    if (this.#state === 'early' && this.onEarlyBye) {
+      this.onEarlyBye();
+      return settle(new SipFailure(487, 'The INVITE was refused'));
+    }
     if (this.#state === 'accepted') {
       // RFC 3261 15: the callee must not send BYE until its 2xx was acknowledged or has timed out.
       this.#byeWhenAllowed = () => this.#sendBye(content, by, reason, settle);
@@ -236,14 +290,29 @@ export class SipSession {
     else if (this.over) this.#reply(transaction, { status: 481 });
     else if (request.method === 'INVITE' || request.method === 'UPDATE') {
       this.#offers.take(request, transaction, this.#state === 'early' ? 'early' : this.#queue.active ? 'ours' : null);
-    } else if (request.method === 'INFO')
-      this.#reply(
-        transaction,
-        this.#guard(() => this.onInfo(request)),
-      );
+    } else if (request.method === 'INFO') this.#ask(request, transaction, () => this.onInfo(request));
     else if (request.method === 'OPTIONS') this.#reply(transaction, this.#host.answerOptions(request));
     else if (request.method === 'PRACK' && this.onPrack) this.onPrack(request, transaction);
+    else if (OTHERS.has(request.method)) this.#ask(request, transaction, () => this.onOther(request));
     else this.#reply(transaction, { status: 481 });
+  }
+
+  #ask(request: SipRequest, transaction: ServerTransaction, ask: () => SipAnswer | Promise<SipAnswer>): void {
+    whenAnswered(
+      ask,
+      (error) => this.#failed(error),
+      (answer) => this.#reply(transaction, this.#completed(request, transaction, answer)),
+    );
+  }
+
+  /** RFC 3515 2.4.2, RFC 6665 4.2.1.1: what makes a subscription says where it lives. RFC 3261 21.4.6: what would be allowed. */
+  #completed({ method }: SipRequest, transaction: ServerTransaction, answer: SipAnswer): SipAnswer {
+    const headers = answer.headers ?? [];
+    const subscribes = method === 'REFER' || method === 'SUBSCRIBE';
+    if (answer.status === 405)
+      return { ...answer, headers: [['Allow', this.#host.options.allow.join(', ')], ...headers] };
+    if (!subscribes || answer.status >= 300) return answer;
+    return { ...answer, headers: [['Contact', this.contact(transaction.from)], ...headers] };
   }
 
   #onBye(request: SipRequest, transaction: ServerTransaction): void {
@@ -272,7 +341,7 @@ export class SipSession {
   accept(request: SipRequest, transaction: ServerTransaction, content: SipContent): void {
     const headers: [string, string][] = [
       ...(this.#state === 'early' ? recordRoutes(request) : []),
-      ['Contact', this.#host.contact(transaction.from, this.dialog.secure)],
+      ['Contact', this.contact(transaction.from)],
       ...this.#host.capabilities(transaction.from),
       ...(content.headers ?? []),
     ];

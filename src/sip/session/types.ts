@@ -24,11 +24,20 @@ export interface SipContent {
   headers?: [string, string][] | undefined;
 }
 
+/** Our Contact in one dialog, where it differs from the endpoint's. */
+export interface ContactIdentity {
+  contactUser?: string | undefined;
+  /** Parameters behind the address, such as `+sip.src`. */
+  contactParams?: readonly string[] | undefined;
+}
+
 /** Where a request came from. */
 export interface SipSource {
   address: string;
   port: number;
   transport: TransportName;
+  /** The stream connection that it came by; 0 over UDP. */
+  connection: number;
   /** SIP identities that the client's certificate proves, over TLS (RFC 5922 7.1). */
   identities: readonly string[];
 }
@@ -68,6 +77,8 @@ export interface UserAgentOptions {
   /** RFC 4028 session interval offered and taken at most; 0 leaves session timers to the peer. */
   sessionExpiresSec: number;
   minSeSec: number;
+  /** The application sends on what it gets, as a back-to-back user agent: an INVITE with no hops left is refused with 483. */
+  forwards: boolean;
   retryAfterSec: number;
   maxTransactions: number;
   /** INVITEs of one source address that may be neither refused nor acknowledged at a time. */

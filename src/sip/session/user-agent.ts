@@ -21,14 +21,17 @@ import {
 } from '../transaction/index.ts';
 import type { Flow, Wire } from '../transport/flow.ts';
 import type { NextHop } from '../transport/next-hop.ts';
+import { whenAnswered } from './answering.ts';
+import { contactValue } from './contact.ts';
 import type { SessionHost } from './host.ts';
 import { IncomingInvite } from './incoming-invite.ts';
 import { findReplaced } from './replaces.ts';
 import { SentRequest } from './sent-request.ts';
 import type { SipSession } from './session.ts';
 import { answerTimer } from './session-timer.ts';
+import { sourceOf } from './source.ts';
 import { SourceCounts } from './source-counts.ts';
-import type { SipAnswer, UserAgentOptions } from './types.ts';
+import type { ContactIdentity, SipAnswer, SipSource, UserAgentOptions } from './types.ts';
 import { contentRefusal, extensionRefusal, methodRefusal, type Refusal } from './uas-checks.ts';
 
 /** How long a peer that refused TCP is not asked again. */
@@ -38,12 +41,17 @@ const MAX_REFUSED_PEERS = 1_024;
 /** For a request within a dialog that was set up over TLS and arrives otherwise. */
 const OVER_TLS_ONLY: SipAnswer = { status: 403, reason: 'This Dialog Is Over TLS' };
 
+/** Methods that may come outside a dialog and are the application's matter, as far as it allows them. */
+const OUTSIDE = new Set(['REGISTER', 'SUBSCRIBE', 'REFER', 'NOTIFY', 'MESSAGE', 'PUBLISH']);
+
 /** What the application does with what arrives. */
 export interface UserAgentHandlers {
   onInvite(invite: IncomingInvite): void;
   onOptions(request: SipRequest): SipAnswer;
-  /** Before anything is kept of a new INVITE; non-null refuses it with 503. */
-  admit(): { retryAfterSec: number } | null;
+  /** REGISTER and the like, outside any dialog. */
+  onRequest(request: SipRequest, source: SipSource): SipAnswer | Promise<SipAnswer>;
+  /** Before anything is kept of a new INVITE, or of what `onRequest` is for; non-null refuses it with 503. */
+  admit(request: SipRequest, source: SipSource): { retryAfterSec: number } | null;
 }
 
 export class UserAgent implements TransactionUser, SessionHost {
@@ -131,9 +139,10 @@ export class UserAgent implements TransactionUser, SessionHost {
     const { method } = request;
     if (method === 'ACK' || method === 'BYE' || method === 'CANCEL' || method === 'PRACK') return null;
     const { maxTransactions, retryAfterSec } = this.options;
-    const initial = method === 'INVITE' && request.toTag === '';
-    const full = this.layer.servers.size >= maxTransactions || (initial && this.#halfOpen.isFull(from.address));
-    const verdict = full ? { retryAfterSec } : initial ? this.#handlers.admit() : null;
+    const invites = method === 'INVITE' && request.toTag === '';
+    const full = this.layer.servers.size >= maxTransactions || (invites && this.#halfOpen.isFull(from.address));
+    const asked = invites || (OUTSIDE.has(method) && request.toTag === '');
+    const verdict = full ? { retryAfterSec } : asked ? this.#handlers.admit(request, sourceOf(from)) : null;
     if (!verdict) return null;
     this.counters.overload!++;
     return { status: 503, reason: 'Service Unavailable', headers: [['Retry-After', String(verdict.retryAfterSec)]] };
@@ -145,9 +154,12 @@ export class UserAgent implements TransactionUser, SessionHost {
       extensionRefusal(request, this.options) ??
       this.#mergedRefusal(request) ??
       contentRefusal(request, this.options) ??
-      this.#timerRefusal(request);
+      this.#timerRefusal(request) ??
+      this.#hopsRefusal(request);
+    const { method } = request;
     if (refusal) this.#refuse(request, from, refusal);
-    else if (request.method === 'INVITE' || request.method === 'OPTIONS') this.layer.receiveRequest(request, from);
+    else if (method === 'INVITE' || method === 'OPTIONS' || OUTSIDE.has(method))
+      this.layer.receiveRequest(request, from);
     else this.#refuse(request, from, { status: 481, reason: 'Call/Transaction Does Not Exist', headers: [] });
   }
 
@@ -162,6 +174,12 @@ export class UserAgent implements TransactionUser, SessionHost {
     const timer = request.method === 'INVITE' ? answerTimer(request, this.options) : null;
     if (timer?.kind !== 'too-small') return null;
     return { status: 422, reason: 'Session Interval Too Small', headers: timer.headers };
+  }
+
+  /** RFC 3261 16.3: what goes on to someone else has hops left. */
+  #hopsRefusal(request: SipRequest): Refusal | null {
+    const loops = this.options.forwards && request.method === 'INVITE' && request.maxForwards === 0;
+    return loops ? { status: 483, reason: 'Too Many Hops', headers: [] } : null;
   }
 
   #refuse(request: SipRequest, from: Flow, refusal: Refusal): void {
@@ -186,7 +204,8 @@ export class UserAgent implements TransactionUser, SessionHost {
   onRequest(request: SipRequest, transaction: ServerTransaction): void {
     if (request.toTag === '') {
       if (request.method === 'INVITE') this.#onInvite(request, transaction);
-      else this.reply(transaction, this.answerOptions(request));
+      else if (request.method === 'OPTIONS') this.reply(transaction, this.answerOptions(request));
+      else this.#onOutside(request, transaction);
       return;
     }
     const session = this.#find(request.callId, request.toTag, request.fromTag);
@@ -196,6 +215,19 @@ export class UserAgent implements TransactionUser, SessionHost {
     else if (refusal) this.reply(transaction, refusal);
     else if (request.method === 'BYE' && session.state === 'early') this.#endEarly(request, session, transaction);
     else session.onRequest(request, transaction);
+  }
+
+  #onOutside(request: SipRequest, transaction: ServerTransaction): void {
+    whenAnswered(
+      () => this.#handlers.onRequest(request, sourceOf(transaction.from)),
+      (error) => this.#failed(request, error),
+      (answer) => this.reply(transaction, answer),
+    );
+  }
+
+  #failed({ callId }: SipRequest, error: unknown): SipAnswer {
+    this.options.log.error({ err: error, callId }, 'application handler failed');
+    return { status: 500 };
   }
 
   #endEarly(request: SipRequest, session: SipSession, transaction: ServerTransaction): void {
@@ -221,10 +253,9 @@ export class UserAgent implements TransactionUser, SessionHost {
     try {
       this.#handlers.onInvite(invite);
     } catch (error) {
-      this.options.log.error({ err: error, callId: request.callId }, 'application handler failed');
-      invite.reject({ status: 500 });
+      invite.reject(this.#failed(request, error));
     }
-    if (invite.answered) return;
+    if (invite.settled) return;
     this.#pendingInvites.set(transaction.localTag, invite);
     invite.startExpiry(() => this.#pendingInvites.delete(transaction.localTag));
   }
@@ -246,8 +277,7 @@ export class UserAgent implements TransactionUser, SessionHost {
     try {
       answer = this.#handlers.onOptions(request);
     } catch (error) {
-      this.options.log.error({ err: error, callId: request.callId }, 'application handler failed');
-      answer = { status: 500 };
+      answer = this.#failed(request, error);
     }
     const headers: [string, string][] = [
       ['Allow', this.options.allow.join(', ')],
@@ -267,12 +297,10 @@ export class UserAgent implements TransactionUser, SessionHost {
     transaction.respond({ status: answer.status, reason: answer.reason, headers, body: answer.body });
   }
 
-  contact(to: Flow, secure: boolean): string {
-    const { host, port } = this.layer.wire.local(secure ? { ...to, transport: 'tls' } : to);
-    const user = this.options.contactUser === '' ? '' : `${this.options.contactUser}@`;
-    const address = port > 0 ? `${host}:${port}` : host;
-    const transport = secure || to.transport === 'udp' ? '' : `;transport=${to.transport}`;
-    return [`<${secure ? 'sips' : 'sip'}:${user}${address}${transport}>`, ...this.options.contactParams].join(';');
+  contact(to: Flow, secure: boolean, identity: ContactIdentity): string {
+    const own = this.layer.wire.local(secure ? { ...to, transport: 'tls' } : to);
+    const { contactUser = this.options.contactUser, contactParams = this.options.contactParams } = identity;
+    return contactValue(own, to.transport, secure, { contactUser, contactParams });
   }
 
   capabilities(): [string, string][] {
@@ -289,7 +317,7 @@ export class UserAgent implements TransactionUser, SessionHost {
       layer: this.layer,
       targets: this.layer.wire.locate(hop),
       compose,
-      needsStream: (draft, to) => this.#needsStream(draft, to),
+      needsStream: (draft, to) => hop.isFlow !== true && this.#needsStream(draft, to),
       onStreamRefused: (to) => this.#noteRefused(to),
       user,
     });

@@ -12,6 +12,6 @@ export {
 export { type Framed, StreamFramer } from './framer.ts';
 export type { HandshakeFailure } from './handshakes.ts';
 export { NO_ANSWER, type Question, TargetList, targetsOf } from './locating.ts';
-export { type NextHop, nextHop } from './next-hop.ts';
+export { flowHop, flowUri, type NextHop, namedHop, nextHop } from './next-hop.ts';
 export type { TlsSettings } from './tls-sockets.ts';
 export { Transport, type TransportEvents, type TransportOptions } from './transport.ts';

@@ -1,5 +1,6 @@
 /** A request's next hop before DNS has been asked (RFC 3263 4): what the URI says, and what a dialog knows already. */
-import { parseSipUri } from '../message/index.ts';
+import { isIP } from 'node:net';
+import { formatHost, parseDigits, parseSipUri } from '../message/index.ts';
 import type { Flow, TransportName } from './flow.ts';
 
 export interface NextHop {
@@ -15,6 +16,8 @@ export interface NextHop {
   domain: string;
   /** A stream connection to use as long as it lives; 0 when there is none. */
   connection: number;
+  /** Back to where a peer sent from, and nowhere else: neither another transport nor what its Contact names. */
+  isFlow?: true;
 }
 
 const TRANSPORTS: readonly TransportName[] = ['udp', 'tcp', 'tls'];
@@ -41,4 +44,23 @@ export function nextHop(uri: string, known: Flow | null, secure = false): NextHo
     domain,
     connection: same !== null && (transport === same.transport || onlyTls) ? same.connection : 0,
   };
+}
+
+/** What may be behind a NAT is reached where it sent from, over the connection that it opened (RFC 3581 4, RFC 5626 in spirit). */
+export function flowHop({ transport, address, port, connection, domain = '' }: Flow): NextHop {
+  return { host: address, port, transport, onlyTls: transport === 'tls', domain, connection, isFlow: true };
+}
+
+/** The same as a SIP URI. Only what the application itself says may name a connection; in a message `flow` means nothing. */
+export function flowUri({ transport, address, port, connection }: Omit<Flow, 'identities' | 'domain'>): string {
+  return `sip:${formatHost(address)}:${port};transport=${transport};flow=${connection}`;
+}
+
+/** The next hop that the application names: a URI of `flowUri`, or any other. */
+export function namedHop(uri: string, known: Flow | null): NextHop {
+  const { host, port, params } = parseSipUri(uri);
+  const transport = TRANSPORTS.find((one) => one === params.get('transport'));
+  const connection = parseDigits(params.get('flow') ?? '', 15);
+  if (connection < 0 || transport === undefined || isIP(host) === 0 || port === 0) return nextHop(uri, known);
+  return flowHop({ transport, address: host, port, connection });
 }

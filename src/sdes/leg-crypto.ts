@@ -1,7 +1,8 @@
-// SDES of one leg (RFC 4568): the key that its packets are protected with, and the one that the recorder states for its reports.
+// SDES of one leg of a recording client (RFC 4568): the key that its packets are protected with, and the one that the recorder states
+// for its reports.
 
 import { randomBytes } from 'node:crypto';
-import { SRTP_SUITES, type SrtpKeys, type SrtpSuite } from '../../media/srtp-suites.ts';
+import { SRTP_SUITES, type SrtpKeys, type SrtpSuite } from '../media/srtp-suites.ts';
 import {
   type AgreedCrypto,
   acceptCrypto,
@@ -12,8 +13,8 @@ import {
   type MediaDescription,
   mkiOctets,
   ownLine,
-} from '../../sdp/index.ts';
-import { Secret } from '../../secret.ts';
+} from '../sdp/index.ts';
+import { Secret } from '../secret.ts';
 
 /** What the recorder says about SRTP is not what was agreed. The message shows no key. */
 export class CryptoFault extends Error {

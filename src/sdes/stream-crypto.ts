@@ -1,4 +1,4 @@
-/** Keys of a stream: from what signalling agreed on (SDES, RFC 4568) to what the media engine takes, with a key of our own. */
+/** Keys of a stream: from what signalling agreed on (SDES, RFC 4568) to what the media engine takes, with a key of our own. For the recording server and client. */
 import { randomBytes } from 'node:crypto';
 import { isSrtpSuite, type SrtpKeys, type StreamSrtp } from '../media/index.ts';
 import {
