@@ -106,7 +106,11 @@ export function mixing(rounds: number): Figure {
   const lanes = cases.map((one) => new MixLane(one));
   const [players, clear, srtp, wide] = medianNs(lanes, rounds * 100) as [number, number, number, number];
   const rows = [
-    { name: 'PCMU in SRTP, all of it', value: srtp, remark: `${Math.round(1e9 / srtp).toLocaleString('en')} packets/s` },
+    {
+      name: 'PCMU in SRTP, all of it',
+      value: srtp,
+      remark: `${Math.round(1e9 / srtp).toLocaleString('en')} packets/s`,
+    },
     { name: 'two jitter buffers', value: players },
     { name: 'mix, encode', value: clear - players },
     { name: 'SRTP protect', value: srtp - clear },

@@ -4,7 +4,6 @@ import { fileURLToPath } from 'node:url';
 import { createLaneMemory, LaneMemory, MAX_NOTE_BYTES } from './memory.ts';
 import { type MixerExports, MixerMemory } from './mixer-memory.ts';
 import { type PlayerExports, PlayerMemory } from './player-memory.ts';
-import { writeResampling } from './resampling.ts';
 import { selfTest } from './self-test.ts';
 import { SinkMemory } from './sink-memory.ts';
 import { LaneSrtp, type SrtpExports } from './srtp-memory.ts';
@@ -69,11 +68,11 @@ export class MediaCore {
     this.wasm = instance.exports as unknown as CoreExports;
     this.memory = new LaneMemory(memory);
     this.wasm.initialise();
-    writeResampling(memory);
     this.srtp = new LaneSrtp(memory, this.wasm);
     this.sinks = new SinkMemory(memory);
     this.players = new PlayerMemory(memory);
     this.mixers = new MixerMemory(memory);
+    this.mixers.writeFilters();
   }
 
   /** @param note UTF-8 JSON. False when the journal has no room for it now. @throws RangeError if it can never fit. */

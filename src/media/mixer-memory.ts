@@ -1,5 +1,6 @@
 /** Mixers in lane memory as TypeScript writes them: whose frames they add up, the tone in them, and what they are sent as. */
 import * as layout from '../../assembly/layout.ts';
+import { loweringFilter, raisingFilter } from './resampling.ts';
 
 export { MAX_MIX_PACKET_FRAMES, MAX_MIX_PAYLOAD_BYTES, MAX_MIXERS, MIXER_MEMBERS } from '../../assembly/layout.ts';
 
@@ -44,11 +45,32 @@ const FULL_SCALE = 32_767;
 /** Of a sine that reaches full scale. */
 const FULL_SCALE_DBM0 = 3.14;
 
+/** Of two rates: where the filters between them stand. */
+const FILTERS = [
+  { ratio: 2, upAt: layout.RESAMPLE_UP_2_AT, downAt: layout.RESAMPLE_DOWN_2_AT },
+  { ratio: 3, upAt: layout.RESAMPLE_UP_3_AT, downAt: layout.RESAMPLE_DOWN_3_AT },
+  { ratio: 6, upAt: layout.RESAMPLE_UP_6_AT, downAt: layout.RESAMPLE_DOWN_6_AT },
+];
+
 export class MixerMemory {
+  readonly #memory: WebAssembly.Memory;
   readonly #view: DataView;
 
   constructor(memory: WebAssembly.Memory) {
+    this.#memory = memory;
     this.#view = new DataView(memory.buffer);
+  }
+
+  /** What the core resamples with: once per memory. */
+  writeFilters(): void {
+    for (const { ratio, upAt, downAt } of FILTERS) {
+      for (const [at, filter] of [
+        [upAt, raisingFilter(ratio, layout.RESAMPLE_TAPS)],
+        [downAt, loweringFilter(ratio, layout.RESAMPLE_TAPS)],
+      ] as const) {
+        new Int16Array(this.#memory.buffer, at, filter.length).set(filter);
+      }
+    }
   }
 
   /** The clock of players runs as long as there is a mixer. */

@@ -1,30 +1,27 @@
 /**
- * The low-pass filters that mixers resample with: windowed sincs (Kaiser), written into lane memory once. What is left of images and aliases
- * is 50 dB down beyond 0.53 of the lower rate.
+ * The low-pass filters that mixers resample with: windowed sincs (Kaiser) with 14 bits of fraction. What is left of images and aliases is 50 dB
+ * down beyond 0.53 of the lower rate.
  */
-import * as layout from '../../assembly/layout.ts';
 
-const UP = { 2: layout.RESAMPLE_UP_2_AT, 3: layout.RESAMPLE_UP_3_AT, 6: layout.RESAMPLE_UP_6_AT };
-const DOWN = { 2: layout.RESAMPLE_DOWN_2_AT, 3: layout.RESAMPLE_DOWN_3_AT, 6: layout.RESAMPLE_DOWN_6_AT };
-const RATIOS = [2, 3, 6] as const;
 /** Where the filter has lost half of the amplitude, as a share of the lower rate. */
 const CUT_OFF = 0.465;
 const KAISER_BETA = 4.5;
 const ONE = 1 << 14;
 
-/** Once per memory. */
-export function writeResampling(memory: WebAssembly.Memory): void {
-  for (const ratio of RATIOS) {
-    const filter = lowPass(ratio);
-    const rows = Array.from({ length: ratio }, (_, phase) => filter.filter((_tap, n) => n % ratio === phase));
-    const up = new Int16Array(memory.buffer, UP[ratio], filter.length);
-    for (const [phase, row] of rows.entries()) up.set(fixed(row.toReversed()), phase * layout.RESAMPLE_TAPS);
-    new Int16Array(memory.buffer, DOWN[ratio], filter.length).set(fixed(filter));
-  }
+/** To a rate that is `ratio` times as high: a row of so many taps for each phase between two samples, the tap of the oldest sample first. */
+export function raisingFilter(ratio: number, taps: number): Int16Array {
+  const filter = lowPass(ratio, taps);
+  const rows = Array.from({ length: ratio }, (_, phase) => filter.filter((_tap, n) => n % ratio === phase));
+  return Int16Array.from(rows.flatMap((row) => fixed(row.toReversed())));
 }
 
-function lowPass(ratio: number): number[] {
-  const length = layout.RESAMPLE_TAPS * ratio;
+/** To a rate that is so many times lower: so many taps for each sample of that. */
+export function loweringFilter(ratio: number, taps: number): Int16Array {
+  return Int16Array.from(fixed(lowPass(ratio, taps)));
+}
+
+function lowPass(ratio: number, taps: number): number[] {
+  const length = taps * ratio;
   const centre = (length - 1) / 2;
   return Array.from({ length }, (_, n) => {
     const x = (n - centre) / ratio;
