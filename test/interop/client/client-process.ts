@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
-import type { CallView, RecorderView, RecordingSessionView } from '../../../src/client/switch/call-control.ts';
+import type { CallView, RecorderView } from '../../../src/client/switch/call-control.ts';
 import { until } from '../../server/rig.ts';
 import { getJson, within } from '../recorder.ts';
 
@@ -76,20 +76,20 @@ export class ClientProcess {
     });
   }
 
-  async startRecording(callId: string, request: object = {}): Promise<RecordingSessionView[]> {
-    return await this.#post(`/api/v1/calls/${callId}/recordings`, { record: 'source', actor: 'test', ...request });
+  async startRecording(callId: string, request: object = {}): Promise<void> {
+    await this.#post(`/api/v1/calls/${callId}/recording/start`, { record: 'source', actor: 'test', ...request });
   }
 
   async pause(callId: string, request: object = {}): Promise<void> {
-    await this.#post(`/api/v1/calls/${callId}/pause`, { actor: 'test', reason: 'card number', ...request });
+    await this.#post(`/api/v1/calls/${callId}/recording/pause`, { actor: 'test', reason: 'card number', ...request });
   }
 
   async resume(callId: string, request: object = {}): Promise<void> {
-    await this.#post(`/api/v1/calls/${callId}/resume`, { actor: 'test', reason: 'card number', ...request });
+    await this.#post(`/api/v1/calls/${callId}/recording/resume`, { actor: 'test', reason: 'card number', ...request });
   }
 
   async stopRecording(callId: string, request: object = {}): Promise<void> {
-    await this.#post(`/api/v1/calls/${callId}/stop`, { actor: 'test', reason: 'enough', ...request });
+    await this.#post(`/api/v1/calls/${callId}/recording/stop`, { actor: 'test', reason: 'enough', ...request });
   }
 
   logTail(): string {
@@ -113,7 +113,7 @@ export class ClientProcess {
     }
   }
 
-  async #post<T>(pathname: string, body: object): Promise<T> {
+  async #post(pathname: string, body: object): Promise<void> {
     const response = await fetch(`${this.http}${pathname}`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
@@ -121,6 +121,5 @@ export class ClientProcess {
     });
     const text = await response.text();
     if (!response.ok) throw new Error(`POST ${pathname} answered ${response.status}: ${text}`);
-    return (text === '' ? undefined : JSON.parse(text)) as T;
   }
 }

@@ -80,7 +80,7 @@ export class World {
       sip: [`udp:127.0.0.1:${sipPort}`, `tcp:127.0.0.1:${sipPort}`],
       http: `127.0.0.1:${httpPort}`,
       media: { address: '127.0.0.1', ports: `${media.lo}-${media.hi}`, lanes: 1, ...(mediaOptions as object) },
-      extensions: extensions.map((extension) => ({ password: PASSWORD, ...extension })),
+      extensions: extensions.map((extension) => ({ password: PASSWORD, digest: ['MD5'], ...extension })),
       ...own,
     });
   }
