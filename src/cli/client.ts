@@ -31,7 +31,9 @@ async function client({ config: file }: { config: string }): Promise<void> {
 export function register(program: Command): void {
   program
     .command('client')
-    .description('Run the recording client: switch, media server and resource manager; SIGHUP reads the file again, SIGTERM drains')
+    .description(
+      'Run the recording client: switch, media server and resource manager; SIGHUP reads the file again, SIGTERM drains',
+    )
     .requiredOption('--config <file>', 'YAML file; examples/client.yaml is one to begin with')
     .action(client);
 }

@@ -10,6 +10,7 @@ import { ConfigError } from '../server/config.ts';
 import { register as registerBench } from './bench.ts';
 import { register as registerCall } from './call.ts';
 import { register as registerCertificate } from './certificate.ts';
+import { register as registerClient } from './client.ts';
 import { register as registerDemo } from './demo.ts';
 import { register as registerExtract } from './extract.ts';
 import { register as registerReplay } from './replay.ts';
@@ -22,6 +23,7 @@ const EXIT_WRONG_USE = 2;
 /** In the order of the help. */
 const COMMANDS = [
   registerServe,
+  registerClient,
   registerCall,
   registerExtract,
   registerVerify,

@@ -12,7 +12,7 @@ import { type LaneEvent, MediaEngine } from '../media/index.ts';
 import { SipEndpoint } from '../sip/index.ts';
 import { type ClientConfig, reloadOf } from './config/index.ts';
 import { CtiServer } from './cti/index.ts';
-import { ClientHttp } from './http/index.ts';
+import { createClientHttp, createClientMetrics, listenHttp } from './http/index.ts';
 import { Anchor } from './media-server/anchor.ts';
 import { RecordingDecisions } from './policy/index.ts';
 import { optionsProbe, ResourceManager, srvResolver } from './resource-manager/index.ts';
@@ -22,6 +22,7 @@ import { Supervision } from './switch/supervision.ts';
 import { Switch } from './switch/switch.ts';
 
 const DRAIN_LOOK_MS = 100;
+const EXPIRY_LOOK_MS = 5_000;
 const ALLOW = ['INVITE', 'ACK', 'CANCEL', 'BYE', 'OPTIONS', 'UPDATE', 'INFO', 'PRACK', 'REGISTER', 'REFER', 'NOTIFY'];
 
 export class RecordingClient {
@@ -33,7 +34,9 @@ export class RecordingClient {
   #registrar!: Registrar;
   #recorders!: ResourceManager;
   #switch!: Switch;
-  #http: ClientHttp | null = null;
+  #http: ReturnType<typeof createClientHttp> | null = null;
+  #httpUrl = '';
+  #expiry: NodeJS.Timeout | null = null;
   #cti: CtiServer | null = null;
   #isReady = false;
   #endCallsAtMs = Infinity;
@@ -61,7 +64,7 @@ export class RecordingClient {
   }
 
   get httpUrl(): string {
-    return this.#http!.url;
+    return this.#httpUrl;
   }
 
   /** Calls go on under the rules that they began with; what needs a restart is told. */
@@ -108,9 +111,13 @@ export class RecordingClient {
     this.#recorders = this.#createRecorders();
     this.#switch = this.#createSwitch();
     this.#sip.onInvite = (invite) => this.#switch.onInvite(invite);
+    this.#sip.admit = (request, source) =>
+      request.method === 'REGISTER' ? this.#registrar.admit(source, Date.now()) : null;
     this.#sip.onRequest = (request, source) => this.#switch.onRequest(request, source);
     await this.#sip.start();
     this.#recorders.start();
+    this.#expiry = setInterval(() => this.#registrar.expire(Date.now()), EXPIRY_LOOK_MS);
+    this.#expiry.unref();
     await this.#listen();
     this.#isReady = true;
   }
@@ -144,9 +151,11 @@ export class RecordingClient {
   async #listen(): Promise<void> {
     const supervision = new Supervision(this.#switch.supervisionOptions());
     const control = new Controls(this.#switch, supervision, () => this.#recorders.view());
-    this.#http = await ClientHttp.start({
-      ...{ config: this.#config.http, control, log: this.#log, isReady: () => this.#isReady },
-    });
+    const metrics = createClientMetrics({ control, lanes: () => this.#engine.stats().lanes });
+    this.#http = createClientHttp({ control, metrics, health: { ready: () => this.#isReady }, log: this.#log });
+    const { host } = this.#config.http;
+    const port = await listenHttp(this.#http, this.#config.http);
+    this.#httpUrl = `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
     const { cti } = this.#config;
     if (!cti) return;
     this.#cti = new CtiServer({
@@ -168,6 +177,7 @@ export class RecordingClient {
   }
 
   async #release(): Promise<void> {
+    if (this.#expiry) clearInterval(this.#expiry);
     await this.#cti?.close();
     await this.#http?.close();
     this.#recorders?.close();

@@ -11,9 +11,11 @@ export { type InviteOptions, type RequestOptions, SipEndpoint, type SipEndpointO
 export {
   type CSeq,
   type HeaderList,
+  isSameSipUri,
   type NameAddr,
   type Parameters,
   type Parsed,
+  parseDigits,
   parseMessage,
   parseNameAddr,
   parseSipUri,

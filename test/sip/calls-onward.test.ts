@@ -134,7 +134,7 @@ function challenged() {
   const invite = kit.agent.invite(`sip:peer@${P}`, { body: SDP, credentials: TRUNK, maxForwards: 9 });
   kit.network.settle();
   const challenge = (status: 401 | 407, stale = false) =>
-    (status === 407 ? proxy : server).challenge(status, 0, stale).map((one) => one.join(': '));
+    (status === 407 ? proxy : server).challenge(status, 0, { stale }).map((one) => one.join(': '));
   const isRight = (request: SipRequest, status: 401 | 407) =>
     (status === 407 ? proxy : server).verify(request, status, () => TRUNK.password, 0).result;
   return { ...kit, invite, challenge, isRight };

@@ -74,7 +74,7 @@ test('RFC 2069: without qop neither count nor client nonce matter', () => {
 
 test('RFC 8760 2.3: who is challenged with some of the algorithms answers with those', () => {
   const server = new DigestServer({ realm: REALM });
-  const headers = server.challenge(401, NOW, false, ['MD5']);
+  const headers = server.challenge(401, NOW, { algorithms: ['MD5'] });
   assert.deepEqual(
     headers.map(([, challenge]) => parseDigest(challenge)!.get('algorithm')),
     ['MD5'],
@@ -82,7 +82,7 @@ test('RFC 8760 2.3: who is challenged with some of the algorithms answers with t
   const sign = (challenge: string) =>
     authorization({ challenge, credentials: ALICE, method: 'REGISTER', uri: `sip:${REALM}`, count: 1, cnonce: 'c' })!;
   const verdict = (challenge: string) =>
-    server.verify(request([['Authorization', sign(challenge)]]), 401, passwordOf, NOW, ['MD5']).result;
+    server.verify(request([['Authorization', sign(challenge)]]), 401, passwordOf, NOW, { algorithms: ['MD5'] }).result;
   assert.equal(verdict(server.challenge(401, NOW)[0]![1]), 'wrong');
   assert.equal(verdict(headers[0]![1]), 'ok');
 });
@@ -186,7 +186,25 @@ test('RFC 7616 3.4, 5.4: a count is good once; counts may overtake each other; a
   assert.equal(use(101, NOW + 60_000), 'stale');
   const foreign = new DigestServer({ realm: REALM }).challenge(401, NOW)[0]![1];
   assert.equal(use(1, NOW, foreign), 'stale');
-  assert.match(server.challenge(401, NOW, true)[0]![1], /stale=true/);
+  assert.match(server.challenge(401, NOW, { stale: true })[0]![1], /stale=true/);
+});
+
+test('a nonce is good for the client that it was made for; with another, or a made-up one, no password is looked at', () => {
+  const server = new DigestServer({ realm: REALM });
+  const challenge = server.challenge(401, NOW, { client: '192.0.2.1' })[0]![1];
+  const verify = (password: string, client: string, nonce = challenge) => {
+    const credentials = { username: ALICE.username, password };
+    const uri = `sip:${REALM}`;
+    const value = authorization({ challenge: nonce, credentials, method: 'REGISTER', uri, count: 1, cnonce: 'c' });
+    return server.verify(request([['Authorization', value ?? '']]), 401, passwordOf, NOW, { client }).result;
+  };
+  const madeUp = `Digest realm="${REALM}", nonce="x", qop="auth"`;
+  for (const password of [ALICE.password, 'wrong']) {
+    assert.equal(verify(password, '192.0.2.2'), 'stale');
+    assert.equal(verify(password, '192.0.2.1', madeUp), 'stale');
+  }
+  assert.equal(verify('wrong', '192.0.2.1'), 'wrong');
+  assert.equal(verify(ALICE.password, '192.0.2.1'), 'ok');
 });
 
 test('RFC 2069: without qop a nonce is good once', () => {

@@ -1,5 +1,5 @@
 /**
- * Nonces without state (RFC 7616 5.4): time, a random part and an HMAC over both and the realm, so a flood of challenges costs no memory.
+ * Nonces without state (RFC 7616 5.4): time, a random part and an HMAC over both, the realm and the client, so a flood of challenges costs no memory.
  * Only one that was used with the right password is remembered, for its counts (`nc`): each is good once. The memory is
  * bounded: what had to be forgotten is not taken any more.
  */
@@ -41,30 +41,36 @@ export class Nonces {
     return this.#counts.size;
   }
 
-  make(nowMs: number): string {
+  make(nowMs: number, client = ''): string {
     const head = Buffer.alloc(HEAD_BYTES);
     head.writeUIntBE(Math.max(0, Math.floor(nowMs)), 0, TIME_BYTES);
     randomBytes(RANDOM_BYTES).copy(head, TIME_BYTES);
-    return Buffer.concat([head, this.#mac(head)]).toString('base64url');
+    return Buffer.concat([head, this.#mac(head, client)]).toString('base64url');
   }
 
-  #mac(head: Buffer): Buffer {
-    return createHmac('sha256', this.#key).update(head).update(this.#options.realm).digest().subarray(0, MAC_BYTES);
+  #mac(head: Buffer, client: string): Buffer {
+    const mac = createHmac('sha256', this.#key).update(head).update(this.#options.realm).update('\0').update(client);
+    return mac.digest().subarray(0, MAC_BYTES);
+  }
+
+  /** Ours, made for this client, and young enough. */
+  isGood(nonce: string, nowMs: number, client = ''): boolean {
+    return this.#madeAt(nonce, nowMs, client) !== null;
   }
 
   /** When it was made; null when it is not ours, or too old. */
-  #madeAt(nonce: string, nowMs: number): number | null {
+  #madeAt(nonce: string, nowMs: number, client: string): number | null {
     const bytes = Buffer.from(nonce.slice(0, 64), 'base64url');
     if (bytes.length !== HEAD_BYTES + MAC_BYTES || bytes.toString('base64url') !== nonce) return null;
     const head = bytes.subarray(0, HEAD_BYTES);
-    if (!timingSafeEqual(this.#mac(head), bytes.subarray(HEAD_BYTES))) return null;
+    if (!timingSafeEqual(this.#mac(head, client), bytes.subarray(HEAD_BYTES))) return null;
     const madeAtMs = head.readUIntBE(0, TIME_BYTES);
     return madeAtMs + this.#options.lifeMs > nowMs ? madeAtMs : null;
   }
 
   /** Uses a count of a nonce up. False when it is not to be had: the nonce is old, not ours, or was used with this count. */
-  use(nonce: string, count: number, nowMs: number): boolean {
-    const madeAtMs = this.#madeAt(nonce, nowMs);
+  use(nonce: string, count: number, nowMs: number, client = ''): boolean {
+    const madeAtMs = this.#madeAt(nonce, nowMs, client);
     if (madeAtMs === null || count < 1) return false;
     const known = this.#counts.get(nonce);
     if (known) return useCount(known, count);

@@ -18,8 +18,8 @@ export interface DigestServerOptions {
 }
 
 /**
- * `stale`: the password is right, the nonce is too old, not ours, or was used with this count. `missing`: no credentials for our
- * realm. `malformed`: nothing that could be checked.
+ * `stale`: the nonce is too old, not ours, or was used with this count: a new one will do. `missing`: no credentials for our realm.
+ * `malformed`: nothing that could be checked.
  */
 export type DigestVerdict =
   | { result: 'ok' | 'stale' | 'wrong'; username: string }
@@ -45,16 +45,17 @@ export class DigestServer {
 
   /**
    * One header for each algorithm. A user agent that knows RFC 2617 only may give up at a name that it does not know, wherever
-   * that stands: it is challenged with `algorithms` that it knows.
+   * that stands: it is challenged with `algorithms` that it knows. A nonce that is made for a `client`, such as an address, is good for
+   * that one only: credentials then prove that the client receives what is sent there.
    */
   challenge(
     status: ChallengeStatus,
     nowMs: number,
-    stale = false,
-    algorithms: readonly DigestAlgorithm[] = this.#algorithms,
+    options: { stale?: boolean; client?: string; algorithms?: readonly DigestAlgorithm[] } = {},
   ): [string, string][] {
     const name = status === 401 ? 'WWW-Authenticate' : 'Proxy-Authenticate';
-    const nonce = this.#nonces.make(nowMs);
+    const { stale = false, client = '', algorithms = this.#algorithms } = options;
+    const nonce = this.#nonces.make(nowMs, client);
     return algorithms.map((algorithm): [string, string] => {
       const params: [string, string][] = [
         ['realm', this.#realm],
@@ -67,21 +68,36 @@ export class DigestServer {
     });
   }
 
+  /** Whom the credentials for our realm name, right or not; null when there are none. */
+  claimedUser(request: SipRequest, status: ChallengeStatus): string | null {
+    const { params } = this.#read(request, status);
+    return params?.get('username') ?? null;
+  }
+
+  #read(request: SipRequest, status: ChallengeStatus): { params: DigestParams | undefined; isMalformed: boolean } {
+    const lines = request.headers(status === 401 ? 'Authorization' : 'Proxy-Authorization');
+    const read = lines.map(parseDigest);
+    return {
+      params: read.find((one) => one?.get('realm') === this.#realm) ?? undefined,
+      isMalformed: read.includes(null),
+    };
+  }
+
   /** Checks the credentials of a request: by `algorithms` that were offered. `passwordOf` gives null for a user that there is not. */
   verify(
     request: SipRequest,
     status: ChallengeStatus,
     passwordOf: (username: string) => string | null,
     nowMs: number,
-    algorithms: readonly DigestAlgorithm[] = this.#algorithms,
+    { client = '', algorithms = this.#algorithms }: { client?: string; algorithms?: readonly DigestAlgorithm[] } = {},
   ): DigestVerdict {
-    const lines = request.headers(status === 401 ? 'Authorization' : 'Proxy-Authorization');
-    const read = lines.map(parseDigest);
-    const params = read.find((one) => one?.get('realm') === this.#realm);
-    if (!params) return { result: read.includes(null) ? 'malformed' : 'missing', username: null };
+    const { params, isMalformed } = this.#read(request, status);
+    if (!params) return { result: isMalformed ? 'malformed' : 'missing', username: null };
     const claim = claimOf(params);
     if (!claim) return { result: 'malformed', username: null };
     const { username } = claim;
+    // Before the password: whoever makes up a nonce, or comes from where it was not sent to, learns nothing about it.
+    if (!this.#nonces.isGood(claim.nonce, nowMs, client)) return { result: 'stale', username };
     const known = algorithms.find((one) => one === (claim.algorithm ?? 'MD5').toUpperCase());
     const password = passwordOf(username);
     if (!known || !isSameTarget(claim.uri, request.uri)) return { result: 'wrong', username };
@@ -91,7 +107,7 @@ export class DigestServer {
     if (!right) return { result: 'wrong', username };
     // RFC 7616 3.4: without qop there is no count, so that such a nonce is good once.
     const count = claim.qop === undefined ? 1 : Number.parseInt(claim.nc, 16);
-    return { result: this.#nonces.use(claim.nonce, count, nowMs) ? 'ok' : 'stale', username };
+    return { result: this.#nonces.use(claim.nonce, count, nowMs, client) ? 'ok' : 'stale', username };
   }
 }
 

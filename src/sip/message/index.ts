@@ -9,6 +9,7 @@ export { type Fault, type Parsed, parseMessage } from './parser.ts';
 export { reasonPhrase } from './reason-phrases.ts';
 export { isUsableResponse, requestFault } from './request-faults.ts';
 export { formatHost, parseSipUri, requestUriFault, type SipUri, unescapeUri, uriScheme } from './uri.ts';
+export { isSameSipUri } from './uri-equality.ts';
 export { parseVia, stampVia, type Via } from './via.ts';
 export {
   type HeaderList,

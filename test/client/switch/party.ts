@@ -1,14 +1,26 @@
 /** A party of a call in tests of the switch: a SIP endpoint of our own with one RTP port, which sends numbered packets and keeps what it hears. */
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
-import { buildOffer, type Direction, type PayloadType, parseSdp, remoteOf, type Sdp } from '../../../src/sdp/index.ts';
-import { type IncomingInvite, type SipAnswer, SipEndpoint, type SipRequest, type SipSession } from '../../../src/sip/index.ts';
 import { sdpBody } from '../../../src/client/switch/leg.ts';
+import { buildOffer, type Direction, type PayloadType, parseSdp, remoteOf, type Sdp } from '../../../src/sdp/index.ts';
+import {
+  type IncomingInvite,
+  type SipAnswer,
+  SipEndpoint,
+  type SipRequest,
+  type SipSession,
+} from '../../../src/sip/index.ts';
 
 export const LOOPBACK = '127.0.0.1';
 const PCMU: PayloadType = { payloadType: 0, encoding: 'PCMU', clockRate: 8000, channels: 1, fmtp: null };
 const PCMA: PayloadType = { payloadType: 8, encoding: 'PCMA', clockRate: 8000, channels: 1, fmtp: null };
-const EVENT: PayloadType = { payloadType: 101, encoding: 'TELEPHONE-EVENT', clockRate: 8000, channels: 1, fmtp: '0-15' };
+const EVENT: PayloadType = {
+  payloadType: 101,
+  encoding: 'TELEPHONE-EVENT',
+  clockRate: 8000,
+  channels: 1,
+  fmtp: '0-15',
+};
 export const CODECS = [PCMU, PCMA, EVENT];
 
 export class Party {
@@ -62,7 +74,10 @@ export class Party {
     });
   }
 
-  async call(to: string, options: { direction?: Direction; from?: string; headers?: [string, string][]; withoutOffer?: boolean } = {}): Promise<SipSession> {
+  async call(
+    to: string,
+    options: { direction?: Direction; from?: string; headers?: [string, string][]; withoutOffer?: boolean } = {},
+  ): Promise<SipSession> {
     const { direction, from, headers, withoutOffer } = options;
     const invite = this.endpoint.invite({
       ...{ to, headers: headers ?? [] },
@@ -135,7 +150,12 @@ export class Party {
 
   #answer(): Sdp {
     const offered = this.lastOffer!.media[0]!;
-    const mirrored = { sendrecv: 'sendrecv', sendonly: 'recvonly', recvonly: 'sendonly', inactive: 'inactive' } as const;
+    const mirrored = {
+      sendrecv: 'sendrecv',
+      sendonly: 'recvonly',
+      recvonly: 'sendonly',
+      inactive: 'inactive',
+    } as const;
     const codecs = CODECS.filter(({ encoding }) => offered.rtpmaps.some((one) => one.encoding === encoding));
     return this.describe(mirrored[offered.direction], codecs);
   }

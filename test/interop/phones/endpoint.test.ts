@@ -52,10 +52,12 @@ function answerTo(request: SipRequest): Buffer {
 
 /** Null: the request has the right password. */
 function refusalOf(digest: DigestServer, request: SipRequest): SipAnswer | null {
-  const { result } = digest.verify(request, 401, (name) => (name === '101' ? PASSWORD : null), Date.now(), MD5);
+  const { result } = digest.verify(request, 401, (name) => (name === '101' ? PASSWORD : null), Date.now(), {
+    algorithms: MD5,
+  });
   if (result === 'ok') return null;
   if (result === 'wrong') return { status: 403 };
-  return { status: 401, headers: digest.challenge(401, Date.now(), result === 'stale', MD5) };
+  return { status: 401, headers: digest.challenge(401, Date.now(), { stale: result === 'stale', algorithms: MD5 }) };
 }
 
 const sdp = (content: Buffer) => ({ contentType: 'application/sdp', content });
