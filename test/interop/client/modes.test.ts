@@ -83,11 +83,11 @@ describe('recorded calls of two phones', { skip: skipWorld, concurrency: true },
         ],
         groups: [
           { name: 'main', recorders: ['recorder-1'] },
-          { name: 'secure', recorders: ['secure'] },
+          { name: 'sealed', recorders: ['secure'] },
         ],
         recording: {
           group: 'main',
-          rules: [{ from: '121', to: '122', record: 'source', group: 'secure' }],
+          rules: [{ from: '121', to: '122', record: 'source', group: 'sealed' }],
           hook: { url: `http://127.0.0.1:${port}/record`, timeoutMs: 1_000, default: 'none' },
         },
       }),

@@ -34,10 +34,10 @@ describe('recorders of others', { skip: skipWorld, concurrency: true }, () => {
         for (const form of FORMS) recorders.set(form, await SippRecorder.start(folder, ports, form));
         return {
           recorders: FORMS.map((form) => ({ id: form, uri: recorders.get(form)!.uri, form })),
-          groups: FORMS.map((form) => ({ name: form, recorders: [form], heartbeatSec: 1 })),
+          groups: FORMS.map((form) => ({ name: `by-${form}`, recorders: [form], heartbeatSec: 1 })),
           recording: {
-            group: 'siprec',
-            rules: FORMS.map((form) => ({ from: DNS[form][0], record: 'source', group: form })),
+            group: 'by-siprec',
+            rules: FORMS.map((form) => ({ from: DNS[form][0], record: 'source', group: `by-${form}` })),
           },
         };
       },
