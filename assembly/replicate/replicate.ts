@@ -177,11 +177,16 @@ export function copyTo(sink: usize, descriptor: usize, to: usize): u32 {
   return bytes;
 }
 
-/** The packet gets the next number; a timestamp that is later by the time that has gone by. */
+/**
+ * The packet gets the next number. Of a source that has gone on during a pause timestamps stay what they would have been; of another one the
+ * first is later by the time that has gone by.
+ */
 function anchor(sink: usize, epoch: u32, extSeq: u32, timestamp: u32, arrivalUs: u64): void {
   const flags = load<u32>(sink, SINK_FLAGS_AT);
+  const isStarted = (flags & SINK_STARTED) != 0;
   let own = load<u32>(sink, SINK_TIMESTAMP_AT);
-  if ((flags & SINK_STARTED) != 0) {
+  if (isStarted && load<u32>(sink, SINK_EPOCH_AT) == epoch) own = timestamp + load<u32>(sink, SINK_TIMESTAMP_OFFSET_AT);
+  else if (isStarted) {
     const elapsedUs = arrivalUs - load<u64>(sink, SINK_ARRIVAL_US_AT);
     own += max<u32>(1, ((elapsedUs * (load<u32>(sink, SINK_CLOCK_RATE_AT) as u64)) / 1000000) as u32);
   }

@@ -67,6 +67,13 @@ export class Recordings {
     return this.#tasks.size === 0;
   }
 
+  /** RFC 7866 6.1.2, as parties are told. */
+  get state(): 'on' | 'paused' | 'off' {
+    const running = [...this.#tasks].filter(({ recorderId }) => recorderId !== null);
+    if (running.length === 0) return 'off';
+    return running.every(({ isPaused }) => isPaused) ? 'paused' : 'on';
+  }
+
   views(): RecordingSessionView[] {
     return [...this.#tasks].flatMap((task) => task.view() ?? []);
   }

@@ -110,6 +110,8 @@ export class CallRecording {
   begin(conversation: Conversation, decision: Decision): void {
     const { lookBackSec, alsoGroups } = this.#options.policy();
     if (decision.record === 'none' || conversation.anchor === null) return;
+    const isUnwanted = this.#options.policy().honourPreference && !decision.mandatory && conversation.preference === 'off';
+    if (isUnwanted) return this.#onNobody(conversation, 'a party does not want it (a=recordpref:off)');
     const from = this.#from(decision.dest ?? decision.group);
     if (from === null) return this.#onNobody(conversation, 'no group of recorders is configured');
     conversation.recorded = placeOf(decision.record);
@@ -238,17 +240,12 @@ export class CallRecording {
       conversation: () => conversation.view(),
       lookBackSec: policy().lookBackSec,
       onChange: (id, state, recorder) => {
-        this.#markUserData(conversation, state);
+        conversation.tellRecorded(policy().notify === 'tone');
         onChange(conversation, { id, state, recorder });
       },
       onLost: (cause) => this.#onNobody(conversation, cause),
     });
     return conversation.recordings;
-  }
-
-  /** As Genesys does. */
-  #markUserData({ userData }: Conversation, state: 'on' | 'paused' | 'off'): void {
-    userData.set('GSIP_RECORD', state.toUpperCase());
   }
 
   #onNobody(conversation: Conversation, cause: string): void {

@@ -48,6 +48,7 @@ export class CallSetup {
   #dialling: Dialling | null = null;
   #isCancelled = false;
   #offer: Sdp | null = null;
+  #wantsSecure: boolean | null = null;
 
   constructor(options: CallSetupOptions) {
     this.#options = options;
@@ -78,7 +79,7 @@ export class CallSetup {
     let last = new SipFailure(480, 'there is nobody to call');
     for (let forwards = 0; plan !== null && forwards <= MOST_FORWARDS; forwards++) {
       try {
-        return await this.#dial(plan);
+        return await this.#dialEitherWay(plan);
       } catch (error) {
         if (!(error instanceof SipFailure) || this.#isCancelled) throw error;
         last = error;
@@ -91,6 +92,21 @@ export class CallSetup {
       }
     }
     throw last;
+  }
+
+  /** A phone that takes SRTP only, or none, refuses the other (RFC 3264 6, 488): where either is allowed it is asked again. */
+  async #dialEitherWay(plan: Plan): Promise<Answered> {
+    const { conversation, caller } = this.#options;
+    try {
+      this.#wantsSecure = null;
+      return await this.#dial(plan);
+    } catch (error) {
+      const isRefused = error instanceof SipFailure && (error.status === 488 || error.status === 606);
+      const isChoice = conversation.path instanceof AnchoredPath && plan.party.srtp === 'allowed';
+      if (!isRefused || !isChoice || this.#isCancelled) throw error;
+      this.#wantsSecure = !(caller.anchored?.media.isSecure ?? false);
+      return await this.#dial(plan);
+    }
   }
 
   async #dial(plan: Plan): Promise<Answered> {
@@ -108,12 +124,13 @@ export class CallSetup {
     return await this.#dialling.answered;
   }
 
-  #legFor({ party }: Plan): { leg: Leg; offer: Sdp } {
+  async #legFor({ party }: Plan): Promise<{ leg: Leg; offer: Sdp }> {
     const { conversation, caller } = this.#options;
     const leg = new Leg(party);
+    leg.wantsSecure = this.#wantsSecure;
     const { path } = conversation;
     if (path instanceof AnchoredPath) path.join(leg, path.anchor.ends[1]!);
-    const offer = this.#offer ? path.offer(caller, leg, this.#offer) : path.offerAgain(null, leg);
+    const offer = this.#offer ? await path.offer(caller, leg, this.#offer) : await path.offerAgain(null, leg);
     return { leg, offer };
   }
 
@@ -159,9 +176,11 @@ export class CallSetup {
       const answer = sdpOf(response);
       if (answer === null) throw new NotAcceptable('the called party answered without a session description');
       await conversation.path.settle(leg, answer);
-      body = conversation.path.offerAgain(leg, caller);
+      body = await conversation.path.offerAgain(leg, caller);
     }
     if (this.#isCancelled) throw new SipFailure(487, 'Request Terminated');
+    caller.isRecordAware = invite.request.lists('supported', 'record-aware');
+    leg.isRecordAware = response.lists('supported', 'record-aware');
     caller.session = invite.accept({ body: sdpBody(body) });
     if (!this.#offer) {
       caller.session.onAck = (ack) => {
