@@ -2,7 +2,7 @@
  * From an INVITE to a conversation: the called party is found, what it says on the way reaches the caller (RFC 3261 16.7, RFC 3960), forwarding
  * is followed, and both are connected, or the caller is told why not.
  */
-import { type Sdp, SdpError } from '../../sdp/index.ts';
+import type { Sdp } from '../../sdp/index.ts';
 import { type IncomingInvite, type SipEndpoint, SipFailure, type SipResponse } from '../../sip/index.ts';
 import { NotAcceptable } from '../media-server/leg-media.ts';
 import { type Conversation, refusalOf } from './conversation.ts';
@@ -52,6 +52,7 @@ export class CallSetup {
 
   constructor(options: CallSetupOptions) {
     this.#options = options;
+    this.#isCancelled = options.invite.answered;
     options.invite.onCancel = () => {
       this.#isCancelled = true;
       this.#dialling?.cancel();
@@ -63,12 +64,13 @@ export class CallSetup {
     const { invite } = this.#options;
     let answered: Answered | null = null;
     try {
+      if (this.#isCancelled) throw new SipFailure(487, 'Request Terminated');
       this.#offer = sdpOf(invite.request);
       answered = await this.#find(plan);
       return await this.#connect(answered);
     } catch (error) {
       answered?.session.bye();
-      this.#options.conversation.end(this.#isCancelled ? 'abandoned' : String(error));
+      this.#options.conversation.end(this.#isCancelled ? 'abandoned' : (error as Error).message);
       if (!invite.answered) invite.reject(answerOf(error));
       return null;
     }
@@ -142,8 +144,8 @@ export class CallSetup {
       if (invite.answered) return;
       if (early) invite.ringing({ status, reason, body: sdpBody(early) });
       else invite.ringing({ status, reason });
-    } catch (error) {
-      if (!(error instanceof NotAcceptable || error instanceof SdpError)) throw error;
+    } catch {
+      // What is wrong with it shows when it is the answer; until then the caller hears that it rings.
       if (!invite.answered) invite.ringing({ status: 180 });
     }
   }

@@ -227,9 +227,10 @@ export class Conversation {
   /** Ends it: both parties are told. */
   end(cause: string): void {
     if (this.#state === 'ended') return;
+    const isAbandoned = this.#state === 'ringing' && cause === 'abandoned';
     this.#state = 'ended';
     for (const leg of this.legs) {
-      this.tell('released', leg, { cause });
+      this.tell(isAbandoned ? 'abandoned' : 'released', leg, { cause });
       if (!leg.isLeaving && leg.session && !leg.session.over) void leg.session.bye();
     }
     for (const { session } of this.attendants) if (session && !session.over) void session.bye();
