@@ -378,11 +378,12 @@ function predict(sink: number, expected: Expected[]): Sent[] {
   const sent: Sent[] = [];
   let run = '';
   let source = 0;
+  let step = 0;
   let newest = { seq: FIRST_SEQ - 1, timestamp: FIRST_TIMESTAMP, arrivalUs: 0 };
   let [anchor, seqOffset, timestampOffset] = [0, 0, 0];
   for (const { ssrc, pauses, seq, timestamp, arrivalUs, number } of expected) {
     if (run !== `${ssrc} ${pauses}`) {
-      const elapsed = run === '' ? 0 : Math.max(1, Math.floor(((arrivalUs - newest.arrivalUs) * 8_000) / 1e6));
+      const elapsed = run === '' ? 0 : Math.max(1, step, Math.floor(((arrivalUs - newest.arrivalUs) * 8_000) / 1e6));
       anchor = newest.seq + 1;
       seqOffset = anchor - seq;
       if (ssrc !== source) timestampOffset = newest.timestamp + elapsed - timestamp;
@@ -391,6 +392,7 @@ function predict(sink: number, expected: Expected[]): Sent[] {
     }
     const own = { seq: seq + seqOffset, timestamp: timestamp + timestampOffset, arrivalUs };
     if (own.seq < anchor) continue; // from before its start
+    if (own.seq === newest.seq + 1 && own.seq !== anchor) step = own.timestamp - newest.timestamp;
     if (own.seq > newest.seq) newest = own;
     sent.push({ sink, seq: own.seq & 0xffff, timestamp: own.timestamp % 2 ** 32, number });
   }
