@@ -7,6 +7,8 @@ import { playerAt } from './jitter/player';
 import { appendRecord, flushBlocks } from './journal/blocks';
 import { buildCrcTable, crc32c as crc32cOf } from './journal/crc32c';
 import { KIND_NOTE, NO_STREAM } from './layout';
+import { mixerAt } from './mix/mixer';
+import { setTone } from './mix/tone';
 import { forget } from './replicate/look-back';
 import { beginRound, replaySome, stopLookingBack } from './replicate/replay';
 import { beginReplication, replicateSome } from './replicate/replicate';
@@ -23,7 +25,9 @@ import { initSha1 } from './srtp/sha1';
 import { initWork } from './srtp/work';
 
 export { finaliserDecode } from './codec/decode';
+export { encodeAlaw, encodeMulaw } from './codec/g711';
 export { g722Decode, g722Init } from './codec/g722';
+export { g722Encode, g722InitEncoder } from './codec/g722-encode';
 export { plcConceal, plcGood, plcInit } from './codec/plc';
 export { setReceiver as setSinkReceiver } from './replicate/receivers';
 export { lookBack as beginLookBack, stopLookingBack as endLookBack } from './replicate/replay';
@@ -131,7 +135,8 @@ export function crc32c(at: usize, bytes: u32): u32 {
 // Players and mixers by their numbers; what else they need is written into lane memory (see src/media/player-memory.ts).
 export { playAll } from './jitter/play';
 export { closePlayer as playerClose, openPlayer as playerOpen } from './jitter/player';
-export { closeMixer as mixerClose, openMixer as mixerOpen } from './mix/mixer';
+export { changeMixer as mixerChange, closeMixer as mixerClose, openMixer as mixerOpen } from './mix/mixer';
+export { sendMixer as mixerSend, sendMixers } from './mix/send';
 // SRTP: contexts and keys by their addresses, packets by what stands at WORK_AT (see layout.ts).
 export {
   addKey as srtpAddKey,
@@ -146,6 +151,11 @@ export { unprotectBatch as srtpUnprotect } from './srtp/unprotect';
 /** What `playAll` stopped for, a packet or what was asked for in place of one, has been made into so many samples. */
 export function playerDecoded(player: u32, samples: u32): void {
   decoded(playerAt(player), samples);
+}
+
+/** See mix/tone.ts; for a mixer that was just opened. */
+export function mixerTone(mixer: u32, coefficient: f64, start: f64, samples: u32, every: u32): void {
+  setTone(mixerAt(mixer), coefficient, start, samples, every);
 }
 
 /** The playout delay that the player is to have at the moment, in microseconds. */

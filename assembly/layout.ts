@@ -583,6 +583,8 @@ export const SINK_STARTED = 16;
 export const SINK_SRTP_REPORTS = 32;
 /** Where it goes is not known yet. */
 export const SINK_WAITING = 64;
+/** It is no copy of a stream: a mixture of the lane's own is sent by it. */
+export const SINK_OWN = 128;
 /** Heads of the chains of sinks by receiver, by number + 1 (see assembly/replicate/receivers.ts). */
 export const RECEIVERS_AT = SINKS_AT + MAX_SINKS * SINK_BYTES;
 export const RECEIVER_CHAINS_LOG2 = 12;
@@ -762,8 +764,8 @@ export const FRAME_CONCEALED = 1;
 export const FRAME_COMFORT_NOISE = 2;
 export const FRAME_SILENCE = 3;
 
-/** Sums of players' frames. */
-export const MAX_MIXERS = 128;
+/** Sums of players' frames, for those who listen and for those whom they are sent to (see assembly/mix/). */
+export const MAX_MIXERS = 256;
 export const MIXER_MEMBERS = 8;
 export const MIXER_OPEN_AT = 0;
 export const MIXER_SAMPLE_RATE_AT = 4;
@@ -772,17 +774,62 @@ export const MIXER_MEMBER_COUNT_AT = 8;
 export const MIXER_FRAME_COUNT_AT = 12;
 /** Gain of the limiter, f32. */
 export const MIXER_GAIN_AT = 16;
+/** The sink that it is sent by, by number + 1 (0: nobody gets it), and what as. */
+export const MIXER_SINK_AT = 20;
+export const MIXER_CODEC_AT = 24;
+export const MIXER_PAYLOAD_TYPE_AT = 28;
 /** Numbers of players. */
 export const MIXER_MEMBERS_AT = 32;
+/** Frames of a packet, and of those that were sent. */
+export const MIXER_PACKET_FRAMES_AT = MIXER_MEMBERS_AT + MIXER_MEMBERS * 4;
+export const MIXER_SENT_FRAMES_AT = MIXER_PACKET_FRAMES_AT + 4;
+/** RTP timestamp of the next packet, and ticks that the clock had left out when it was counted on last. */
+export const MIXER_TIMESTAMP_AT = MIXER_PACKET_FRAMES_AT + 8;
+export const MIXER_SKIPPED_FRAMES_AT = MIXER_PACKET_FRAMES_AT + 12;
+/** The last sample of the sum, and 1 when its members are others than they were then. */
+export const MIXER_LAST_SAMPLE_AT = MIXER_PACKET_FRAMES_AT + 16;
+export const MIXER_CHANGED_AT = MIXER_PACKET_FRAMES_AT + 20;
+/** A tone: how long it is and how often it begins (0: there is none), both in samples, and where in that it is. */
+export const MIXER_TONE_SAMPLES_AT = MIXER_PACKET_FRAMES_AT + 24;
+export const MIXER_TONE_EVERY_AT = MIXER_PACKET_FRAMES_AT + 28;
+export const MIXER_TONE_PLACE_AT = MIXER_PACKET_FRAMES_AT + 32;
+/** Its oscillator: next = coefficient * now - before; and the sample before its first, which is 0. */
+export const MIXER_TONE_COEFFICIENT_F64_AT = MIXER_PACKET_FRAMES_AT + 40;
+export const MIXER_TONE_START_F64_AT = MIXER_PACKET_FRAMES_AT + 48;
+export const MIXER_TONE_NOW_F64_AT = MIXER_PACKET_FRAMES_AT + 56;
+export const MIXER_TONE_BEFORE_F64_AT = MIXER_PACKET_FRAMES_AT + 64;
+/** State of an encoder that has one. */
+export const MIXER_ENCODER_AT = MIXER_PACKET_FRAMES_AT + 80;
+export const MIXER_ENCODER_BYTES = 576;
 /** The sum before it is limited: 32 bits a sample. */
-export const MIXER_SUM_AT = MIXER_MEMBERS_AT + MIXER_MEMBERS * 4;
+export const MIXER_SUM_AT = MIXER_ENCODER_AT + MIXER_ENCODER_BYTES;
 export const MIXER_FRAMES_AT = MIXER_SUM_AT + 1920;
 export const MIXER_BYTES = MIXER_FRAMES_AT + RING_FRAMES * FRAME_BYTES;
 export const MIXERS_AT = PLAYERS_AT + MAX_PLAYERS * PLAYER_BYTES;
+/** Packets of a mixture; as long as a packet of a path with an MTU of 1,500 can be. */
+export const MAX_MIX_PACKET_FRAMES = 6;
+export const MAX_MIX_PAYLOAD_BYTES = 1400;
+
+/**
+ * Low-pass filters of 24 taps a sample of the lower rate, 14 bits of fraction, for each ratio of two rates: a row of taps for each phase on the
+ * way up, one row on the way down. Behind them what a frame is copied to, with what came before it.
+ */
+export const RESAMPLE_TAPS = 24;
+export const RESAMPLE_AT = MIXERS_AT + MAX_MIXERS * MIXER_BYTES;
+export const RESAMPLE_UP_2_AT = RESAMPLE_AT;
+export const RESAMPLE_UP_3_AT = RESAMPLE_UP_2_AT + 2 * RESAMPLE_TAPS * 2;
+export const RESAMPLE_UP_6_AT = RESAMPLE_UP_3_AT + 3 * RESAMPLE_TAPS * 2;
+export const RESAMPLE_DOWN_2_AT = RESAMPLE_UP_6_AT + 6 * RESAMPLE_TAPS * 2;
+export const RESAMPLE_DOWN_3_AT = RESAMPLE_DOWN_2_AT + 2 * RESAMPLE_TAPS * 2;
+export const RESAMPLE_DOWN_6_AT = RESAMPLE_DOWN_3_AT + 3 * RESAMPLE_TAPS * 2;
+export const RESAMPLE_INPUT_AT = RESAMPLE_DOWN_6_AT + 6 * RESAMPLE_TAPS * 2;
+/** At most, before a frame. */
+export const RESAMPLE_HISTORY_SAMPLES = 144;
+export const RESAMPLE_INPUT_BYTES = 1280;
 
 // --- look-back rings of streams: chains of chunks of packets, as they came (see assembly/replicate/look-back.ts) ---
 
-export const LOOK_BACK_AT = MIXERS_AT + MAX_MIXERS * MIXER_BYTES;
+export const LOOK_BACK_AT = RESAMPLE_INPUT_AT + RESAMPLE_INPUT_BYTES;
 /** As SLOT_BYTES, not a multiple of 4096. 71 packets of 20 ms of G.711: 1.4 s. */
 export const CHUNK_BYTES = 16640;
 /** 3 hours of G.711 in all. The system gives memory to those only that were ever used. */
@@ -921,5 +968,9 @@ export const G722_QMF_BYTES = 64;
 export const G722_TABLES_AT = G722_QMF_AT + G722_QMF_BYTES;
 export const G722_TABLES_BYTES = 288;
 export const G722_STATE_BYTES = G722_TABLES_AT + G722_TABLES_BYTES;
+/** An encoder: as a decoder, with the last 24 samples for the transmit QMF, and behind it the decision levels of the lower band. */
+export const G722_DECISIONS_AT = G722_STATE_BYTES;
+export const G722_DECISIONS_BYTES = 64;
+export const G722_ENCODER_BYTES = G722_DECISIONS_AT + G722_DECISIONS_BYTES;
 /** Where the finaliser has the state of the decoder that is at work. */
 export const FINALISER_G722_AT = 2048;

@@ -34,6 +34,7 @@ const LAYOUT_READERS = new Set([
   'src/media/io-memory.ts',
   'src/media/sink-memory.ts',
   'src/media/player-memory.ts',
+  'src/media/mixer-memory.ts',
   'src/media/render.ts',
   'src/journal/format.ts',
 ]);

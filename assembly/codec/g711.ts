@@ -1,7 +1,7 @@
 /**
- * G.711 expansion to 16-bit linear PCM: ITU-T G.711 table 1 (A-law) and table 2 (mu-law), 13 and 14 bits left-aligned in 16.
+ * G.711 between octets and 16-bit linear PCM: ITU-T G.711 table 1 (A-law) and table 2 (mu-law), 13 and 14 bits left-aligned in 16.
  *
- * Sixteen samples per step. The shift by the segment number becomes a multiplication by a power of two that
+ * Expansion takes sixteen samples per step. The shift by the segment number becomes a multiplication by a power of two that
  * `i8x16.swizzle` looks up, for WebAssembly has no shift with a count per lane.
  */
 
@@ -72,4 +72,42 @@ export function decodeAlaw(source: usize, samples: u32, target: usize): void {
     v128.store(target + (i << 1), v128.sub<i16>(v128.xor(high, signHigh), signHigh), 16);
   }
   for (; i < samples; i++) store<i16>(target + (i << 1), <i16>expandAlaw(load<u8>(source + i)));
+}
+
+/**
+ * Of a code that begins a segment: true if the last one of the segment before stands for a value that is nearer. The decision value of the
+ * recommendation is the bound of the segment, and not half way between the two, whose steps differ.
+ */
+function isNearerBelow(magnitude: u32, segment: u32): bool {
+  return magnitude - (32 << segment) < max<u32>(1, (1 << segment) >> 2);
+}
+
+/** 16-bit linear to mu-law: the octet whose value is nearest to the upper 14 bits. */
+export function compressMulaw(sample: i32): u32 {
+  const linear = sample >> 2;
+  const magnitude = min<u32>(abs(linear), 8158) + 33;
+  const segment: u32 = 26 - clz<u32>(magnitude);
+  let code = (segment << 4) | ((magnitude >> (segment + 1)) & 15);
+  if (segment > 0 && isNearerBelow(magnitude, segment)) code--;
+  return ~(linear < 0 ? code | 0x80 : code) & 0xff;
+}
+
+/** As compressMulaw, to A-law. */
+export function compressAlaw(sample: i32): u32 {
+  const linear = sample >> 2;
+  const magnitude = min<u32>(abs(linear), 8191);
+  const segment: u32 = 26 - clz<u32>(magnitude | 32);
+  let code = (segment << 4) | ((magnitude >> (max<u32>(segment, 1) + 1)) & 15);
+  if (segment > 1 && isNearerBelow(magnitude, segment)) code--;
+  return code ^ (linear < 0 ? 0x55 : 0xd5);
+}
+
+/** Compresses `samples` 16-bit samples at `source` into octets at `target`. */
+export function encodeMulaw(source: usize, samples: u32, target: usize): void {
+  for (let i: u32 = 0; i < samples; i++) store<u8>(target + i, compressMulaw(load<i16>(source + (i << 1))) as u8);
+}
+
+/** As encodeMulaw, for A-law. */
+export function encodeAlaw(source: usize, samples: u32, target: usize): void {
+  for (let i: u32 = 0; i < samples; i++) store<u8>(target + i, compressAlaw(load<i16>(source + (i << 1))) as u8);
 }

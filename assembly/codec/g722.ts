@@ -7,13 +7,13 @@ const LEVELS_6: usize = 0;
 const LEVELS_4: usize = 128;
 const LOG_STEP: usize = 160;
 const EXPONENTIAL: usize = 192;
-const TAPS: usize = 256;
+export const TAPS: usize = 256;
 
 /** Offsets of 32-bit values of a band; of arrays, the newest value is first. */
-const ESTIMATE: usize = 0;
+export const ESTIMATE: usize = 0;
 const ZERO_ESTIMATE: usize = 4;
 const LOG_SCALE: usize = 8;
-const SCALE: usize = 12;
+export const SCALE: usize = 12;
 const POLES: usize = 16;
 const RECONSTRUCTED: usize = 24;
 const PARTIAL: usize = 32;
@@ -43,6 +43,7 @@ function writeTables(at: usize): void {
   v128.store(at + TAPS, i16x8(362, -156, 53, -11, 0, 0, 0, 0), 16);
 }
 
+/** Of a decoder; an encoder has the same, and more (see g722-encode.ts). */
 export function g722Init(state: usize): void {
   memory.fill(state, 0, G722_STATE_BYTES);
   writeTables(state + G722_TABLES_AT);
@@ -50,7 +51,7 @@ export function g722Init(state: usize): void {
   store<i32>(state + G722_BANDS_AT + G722_BAND_BYTES + SCALE, 8);
 }
 
-function saturated(value: i32): i32 {
+export function saturated(value: i32): i32 {
   return max(-32768, min(32767, value));
 }
 
@@ -128,21 +129,31 @@ function limited(value: i32): i32 {
 function lowBand(tables: usize, band: usize, code: usize): i32 {
   const scale = load<i32>(band + SCALE);
   const sound = limited(load<i32>(band + ESTIMATE) + ((scale * <i32>load<i16>(tables + LEVELS_6 + (code << 1))) >> 15));
-  const coarse = (code >> 2) << 1;
-  const difference = (scale * <i32>load<i16>(tables + LEVELS_4 + coarse)) >> 15;
-  adaptScale(tables, band, <i32>load<i16>(tables + LOG_STEP + coarse), 18432, 8);
-  predict(band, difference);
+  adaptLow(tables, band, code);
   return sound;
 }
 
+/** What the lower band learns of a code: encoder and decoder alike. */
+export function adaptLow(tables: usize, band: usize, code: usize): void {
+  const coarse = (code >> 2) << 1;
+  const difference = (load<i32>(band + SCALE) * <i32>load<i16>(tables + LEVELS_4 + coarse)) >> 15;
+  adaptScale(tables, band, <i32>load<i16>(tables + LOG_STEP + coarse), 18432, 8);
+  predict(band, difference);
+}
+
 function highBand(tables: usize, band: usize, code: u32): i32 {
+  const before = load<i32>(band + ESTIMATE);
+  return limited(before + adaptHigh(tables, band, code));
+}
+
+/** As adaptLow, for the upper band; gives the difference that the code stands for. */
+export function adaptHigh(tables: usize, band: usize, code: u32): i32 {
   const outer = (code & 1) === 0;
   const level = outer ? 7408 : 1616;
   const difference = (load<i32>(band + SCALE) * (code < 2 ? -level : level)) >> 15;
-  const sound = limited(load<i32>(band + ESTIMATE) + difference);
   adaptScale(tables, band, outer ? 798 : -214, 22528, 10);
   predict(band, difference);
-  return sound;
+  return difference;
 }
 
 /**

@@ -10,3 +10,8 @@ export function decodeL16(source: usize, samples: u32, target: usize): void {
   }
   for (; i < bytes; i += 2) store<i16>(target + i, bswap<i16>(load<i16>(source + i)));
 }
+
+/** The way back is the same one. */
+export function encodeL16(source: usize, samples: u32, target: usize): void {
+  decodeL16(source, samples, target);
+}

@@ -1,5 +1,5 @@
 /**
- * The playout clock of a lane: every 10 ms each open player gives a frame to its ring. Time is that of the tick, not of the call, so a
+ * The playout clock of a lane: every 10 ms each open player gives a frame to its ring, and each mixer its mixture of them. Time is that of the tick, not of the call, so a
  * timer that is late does not look like jitter. Between frames the delay is brought to what is wanted: single samples for the skew
  * of the clocks and for small deviations, pitch periods for large ones.
  */
@@ -44,7 +44,6 @@ import {
   PLAYOUT_AGREED_AT,
   PLAYOUT_AT,
   PLAYOUT_CURSOR_AT,
-  PLAYOUT_OPEN_PLAYERS_AT,
   PLAYOUT_SKIPPED_FRAMES_AT,
   PLAYOUT_TICK_US_AT,
   RING_FRAMES,
@@ -55,6 +54,7 @@ import { forgetGroup, joinGroup, targetUs } from './delay';
 import { accept, fillAhead, fillFrame, madeUp, placeDue } from './fill';
 import { book } from './ledger';
 import { playerAt } from './player';
+import { isClockRunning } from './playout';
 import { accelerate, expand, insertSample, removeSample, scaleSamples, stepInterval } from './time-scale';
 
 /** Deviations of the delay: left alone, too short or too long for single samples, and for a place that cannot be heard. */
@@ -69,7 +69,7 @@ const FRAMES_BETWEEN_SCALES: u32 = 3;
  * after `decoded` the same call goes on where it stopped.
  */
 export function playAll(nowUs: u64): u32 {
-  if (load<u32>(PLAYOUT_AT, PLAYOUT_OPEN_PLAYERS_AT) == 0) return 0;
+  if (!isClockRunning()) return 0;
   let tick = dueTick(nowUs);
   for (; tick <= nowUs; tick += FRAME_US) {
     store<u64>(PLAYOUT_AT, tick, PLAYOUT_TICK_US_AT);

@@ -20,16 +20,14 @@ import {
   PLAYER_SAMPLES_PER_UNIT_AT,
   PLAYER_STREAM_AT,
   PLAYERS_AT,
-  PLAYOUT_AGREED_AT,
-  PLAYOUT_AT,
   PLAYOUT_OPEN_PLAYERS_AT,
-  PLAYOUT_TICK_US_AT,
   STREAM_PLAYER_AT,
 } from '../layout';
 import { streamAt } from '../rtp/stream';
 import { initDelay } from './delay';
 import { noiseInit } from './noise';
 import { clearPackets } from './packets';
+import { countOpen } from './playout';
 
 export function playerAt(player: u32): usize {
   return PLAYERS_AT + player * PLAYER_BYTES;
@@ -63,7 +61,7 @@ export function openPlayer(
   plcInit(player + PLAYER_PLC_AT, sampleRate);
   noiseInit(player + PLAYER_NOISE_AT);
   store<u32>(streamAt(stream), number + 1, STREAM_PLAYER_AT);
-  countOpen(1);
+  countOpen(PLAYOUT_OPEN_PLAYERS_AT, 1);
 }
 
 export function closePlayer(number: u32): void {
@@ -72,14 +70,5 @@ export function closePlayer(number: u32): void {
   store<u32>(player, 0, PLAYER_OPEN_AT);
   const stream = streamAt(load<u32>(player, PLAYER_STREAM_AT));
   if (load<u32>(stream, STREAM_PLAYER_AT) == number + 1) store<u32>(stream, 0, STREAM_PLAYER_AT);
-  countOpen(-1);
-}
-
-function countOpen(by: i32): void {
-  const open = load<i32>(PLAYOUT_AT, PLAYOUT_OPEN_PLAYERS_AT) + by;
-  store<i32>(PLAYOUT_AT, open, PLAYOUT_OPEN_PLAYERS_AT);
-  if (open != 0) return;
-  // The clock stands still; it begins anew with the next player.
-  store<u64>(PLAYOUT_AT, 0, PLAYOUT_TICK_US_AT);
-  store<u32>(PLAYOUT_AT, 0, PLAYOUT_AGREED_AT);
+  countOpen(PLAYOUT_OPEN_PLAYERS_AT, -1);
 }

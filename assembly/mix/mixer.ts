@@ -1,9 +1,12 @@
 /**
  * Sums of players' frames. The sum has 32 bits; where it would clip, a limiter lowers the gain for the whole frame at once (a ramp
  * over its first millisecond, and hard bounds for what that leaves) and lets it rise again by a twentieth of what is missing per frame.
+ *
+ * When the members change, the step from the last sample to the first of the others is faded out over a frame: it is no click then.
  */
 
 import { playerAt } from '../jitter/player';
+import { countOpen } from '../jitter/playout';
 import {
   FRAME_BYTES,
   FRAME_KIND_AT,
@@ -15,13 +18,17 @@ import {
   FRAMES_PER_SECOND,
   MAX_MIXERS,
   MIXER_BYTES,
+  MIXER_CHANGED_AT,
   MIXER_FRAME_COUNT_AT,
   MIXER_FRAMES_AT,
   MIXER_GAIN_AT,
+  MIXER_LAST_SAMPLE_AT,
   MIXER_MEMBER_COUNT_AT,
   MIXER_MEMBERS_AT,
   MIXER_OPEN_AT,
+  MIXER_PACKET_FRAMES_AT,
   MIXER_SAMPLE_RATE_AT,
+  MIXER_SINK_AT,
   MIXER_SUM_AT,
   MIXERS_AT,
   PLAYER_FRAME_COUNT_AT,
@@ -31,6 +38,8 @@ import {
   PLAYOUT_OPEN_MIXERS_AT,
   RING_FRAMES,
 } from '../layout';
+import { addResampled } from './resample';
+import { addTone } from './tone';
 
 const FULL_SCALE: f32 = 32767;
 const RELEASE: f32 = 0.05;
@@ -43,19 +52,27 @@ export function mixerAt(mixer: u32): usize {
 export function openMixer(number: u32, sampleRate: u32, members: u32): void {
   closeMixer(number);
   const mixer = mixerAt(number);
+  memory.fill(mixer + MIXER_PACKET_FRAMES_AT, 0, MIXER_SUM_AT - MIXER_PACKET_FRAMES_AT);
   store<u32>(mixer, sampleRate, MIXER_SAMPLE_RATE_AT);
   store<u32>(mixer, members, MIXER_MEMBER_COUNT_AT);
   store<u32>(mixer, 0, MIXER_FRAME_COUNT_AT);
+  store<u32>(mixer, 0, MIXER_SINK_AT);
   store<f32>(mixer, 1, MIXER_GAIN_AT);
   store<u32>(mixer, 1, MIXER_OPEN_AT);
-  store<u32>(PLAYOUT_AT, load<u32>(PLAYOUT_AT, PLAYOUT_OPEN_MIXERS_AT) + 1, PLAYOUT_OPEN_MIXERS_AT);
+  countOpen(PLAYOUT_OPEN_MIXERS_AT, 1);
+}
+
+/** It has other members, which were written already. */
+export function changeMixer(number: u32, members: u32): void {
+  store<u32>(mixerAt(number), members, MIXER_MEMBER_COUNT_AT);
+  store<u32>(mixerAt(number), 1, MIXER_CHANGED_AT);
 }
 
 export function closeMixer(number: u32): void {
   const mixer = mixerAt(number);
   if (load<u32>(mixer, MIXER_OPEN_AT) == 0) return;
   store<u32>(mixer, 0, MIXER_OPEN_AT);
-  store<u32>(PLAYOUT_AT, load<u32>(PLAYOUT_AT, PLAYOUT_OPEN_MIXERS_AT) - 1, PLAYOUT_OPEN_MIXERS_AT);
+  countOpen(PLAYOUT_OPEN_MIXERS_AT, -1);
 }
 
 /** After all players have played their frame of a tick. */
@@ -74,20 +91,26 @@ function mix(mixer: usize): void {
   const samples = rate / FRAMES_PER_SECOND;
   const number = load<u32>(mixer, MIXER_FRAME_COUNT_AT);
   const frame = mixer + MIXER_FRAMES_AT + (number % (RING_FRAMES as u32)) * FRAME_BYTES;
-  memory.fill(mixer + MIXER_SUM_AT, 0, samples << 2);
+  const sum = mixer + MIXER_SUM_AT;
+  memory.fill(sum, 0, samples << 2);
   let kind: u32 = FRAME_SILENCE;
   let timestamp: u32 = 0;
   const members = load<u32>(mixer, MIXER_MEMBER_COUNT_AT);
   for (let i: u32 = 0; i < members; i++) {
-    const heard = lastFrame(load<u32>(mixer + MIXER_MEMBERS_AT + ((i as usize) << 2)));
+    const player = playerAt(load<u32>(mixer + MIXER_MEMBERS_AT + ((i as usize) << 2)));
+    const heard = lastFrame(player, 1);
     if (heard == 0) continue;
-    addFrame(mixer + MIXER_SUM_AT, samples, heard);
+    addFrame(sum, samples, heard, lastFrame(player, 2));
     // What is heard most clearly names the mixture.
     if (load<u32>(heard, FRAME_KIND_AT) < kind) {
       kind = load<u32>(heard, FRAME_KIND_AT);
       timestamp = load<u32>(heard, FRAME_TIMESTAMP_AT);
     }
   }
+  addTone(mixer, sum, samples);
+  if (load<u32>(mixer, MIXER_CHANGED_AT) != 0) joinTo(load<i32>(mixer, MIXER_LAST_SAMPLE_AT), sum, samples);
+  store<u32>(mixer, 0, MIXER_CHANGED_AT);
+  store<i32>(mixer, load<i32>(sum + ((samples - 1) << 2)), MIXER_LAST_SAMPLE_AT);
   limit(mixer, samples, frame + FRAME_PCM_AT);
   store<u32>(frame, kind, FRAME_KIND_AT);
   store<u32>(frame, timestamp, FRAME_TIMESTAMP_AT);
@@ -96,36 +119,28 @@ function mix(mixer: usize): void {
   atomic.store<u32>(mixer + MIXER_FRAME_COUNT_AT, number + 1);
 }
 
-/** The frame that the player has played in this tick, 0 without one. */
-function lastFrame(number: u32): usize {
-  const player = playerAt(number);
+/** The frame that the player has played in this tick (`back` 1), or in that before (2); 0 without one. */
+function lastFrame(player: usize, back: u32): usize {
   const count = load<u32>(player, PLAYER_FRAME_COUNT_AT);
-  if (load<u32>(player, PLAYER_OPEN_AT) == 0 || count == 0) return 0;
-  return player + PLAYER_FRAMES_AT + ((count - 1) % (RING_FRAMES as u32)) * FRAME_BYTES;
+  if (load<u32>(player, PLAYER_OPEN_AT) == 0 || count < back) return 0;
+  return player + PLAYER_FRAMES_AT + ((count - back) % (RING_FRAMES as u32)) * FRAME_BYTES;
 }
 
-/** A frame at a lower rate is interpolated between its samples; one at a higher rate is averaged. */
-function addFrame(sum: usize, samples: u32, frame: usize): void {
+function addFrame(sum: usize, samples: u32, frame: usize, before: usize): void {
   const has = load<u32>(frame, FRAME_SAMPLES_AT);
   const pcm = frame + FRAME_PCM_AT;
-  for (let i: u32 = 0; i < samples; i++) {
-    const at = sum + ((i as usize) << 2);
-    store<i32>(at, load<i32>(at) + sampleOf(pcm, has, i, samples));
+  if (has != samples) return addResampled(sum, samples, pcm, has, before == 0 ? 0 : before + FRAME_PCM_AT);
+  for (let i: usize = 0; i < (samples as usize); i++) {
+    store<i32>(sum + (i << 2), load<i32>(sum + (i << 2)) + (load<i16>(pcm + (i << 1)) as i32));
   }
 }
 
-function sampleOf(pcm: usize, has: u32, i: u32, samples: u32): i32 {
-  if (has == samples) return load<i16>(pcm + ((i as usize) << 1));
-  if (has > samples) {
-    const ratio = has / samples;
-    let sum: i32 = 0;
-    for (let k: u32 = 0; k < ratio; k++) sum += load<i16>(pcm + (((i * ratio + k) as usize) << 1));
-    return sum / (ratio as i32);
+function joinTo(last: i32, sum: usize, samples: u32): void {
+  const step = last - load<i32>(sum);
+  for (let i: u32 = 0; i < samples; i++) {
+    const at = sum + ((i as usize) << 2);
+    store<i32>(at, load<i32>(at) + (step * ((samples - i) as i32)) / (samples as i32));
   }
-  const ratio = samples / has;
-  const here = load<i16>(pcm + (((i / ratio) as usize) << 1)) as i32;
-  const next = load<i16>(pcm + ((min<u32>(i / ratio + 1, has - 1) as usize) << 1)) as i32;
-  return here + ((next - here) * ((i % ratio) as i32)) / (ratio as i32);
 }
 
 function limit(mixer: usize, samples: u32, target: usize): void {

@@ -7,6 +7,8 @@
 import {
   SINK_CLOCK_RATE_AT,
   SINK_EPOCH_AT,
+  SINK_FLAGS_AT,
+  SINK_OWN,
   SINK_STREAM_AT,
   SINK_TIMESTAMP_OFFSET_AT,
   STREAM_CNAME_AT,
@@ -18,8 +20,9 @@ import {
 import { writeCname } from '../rtp/rtcp';
 import { streamAt } from '../rtp/stream';
 
-/** The NTP time of one of the sink's timestamps, in 32 bits of seconds and 32 of their fraction; 0: the source has not told its clock. */
+/** The NTP time of one of the sink's timestamps, in 32 bits of seconds and 32 of their fraction; 0: the source has not told its clock, or it is ours. */
 export function sourceNtp(sink: usize, timestamp: u32): u64 {
+  if ((load<u32>(sink, SINK_FLAGS_AT) & SINK_OWN) != 0) return 0;
   const stream = sourceOf(sink);
   const ntp = load<u64>(stream, STREAM_REPORT_NTP_AT);
   if (ntp == 0 || load<u32>(stream, STREAM_REPORT_EPOCH_AT) != load<u32>(sink, SINK_EPOCH_AT)) return 0;

@@ -4,6 +4,7 @@ import type { Case, SrtpContender, Suite } from '../kernel/srtp/workload.ts';
 import { pinToOneCore } from '../pin.ts';
 import type { BenchResult, Figure, Outcome } from '../report.ts';
 import { coreLane, type LaneCase } from './core-lane.ts';
+import { mixing } from './mix.ts';
 import { bufferLane, nodeCryptoLane } from './typescript-lane.ts';
 
 const ROUNDS = Number(process.env.BENCH_ROUNDS ?? 11);
@@ -73,7 +74,8 @@ async function replication(): Promise<Figure> {
 export default async function run(): Promise<Outcome> {
   const unpin = pinToOneCore();
   try {
-    return { results: [await compare(true), await compare(false)], figures: [await stages(), await replication()] };
+    const figures = [await stages(), await replication(), mixing(ROUNDS)];
+    return { results: [await compare(true), await compare(false)], figures };
   } finally {
     unpin();
   }

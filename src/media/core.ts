@@ -2,12 +2,13 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { createLaneMemory, LaneMemory, MAX_NOTE_BYTES } from './memory.ts';
+import { type MixerExports, MixerMemory } from './mixer-memory.ts';
 import { type PlayerExports, PlayerMemory } from './player-memory.ts';
 import { selfTest } from './self-test.ts';
 import { SinkMemory } from './sink-memory.ts';
 import { LaneSrtp, type SrtpExports } from './srtp-memory.ts';
 
-export interface CoreExports extends SrtpExports, PlayerExports {
+export interface CoreExports extends SrtpExports, PlayerExports, MixerExports {
   process(packets: number): void;
   note(recording: number, at: number, bytes: number, nowUs: bigint): number;
   replicate(packets: number, isFirst: number): number;
@@ -59,6 +60,7 @@ export class MediaCore {
   readonly srtp: LaneSrtp;
   readonly sinks: SinkMemory;
   readonly players: PlayerMemory;
+  readonly mixers: MixerMemory;
 
   /** Over fresh memory when none is given; a memory must have one core only at any time. */
   constructor(memory: WebAssembly.Memory = createLaneMemory()) {
@@ -69,6 +71,8 @@ export class MediaCore {
     this.srtp = new LaneSrtp(memory, this.wasm);
     this.sinks = new SinkMemory(memory);
     this.players = new PlayerMemory(memory);
+    this.mixers = new MixerMemory(memory);
+    this.mixers.writeFilters();
   }
 
   /** @param note UTF-8 JSON. False when the journal has no room for it now. @throws RangeError if it can never fit. */

@@ -8,6 +8,8 @@ export {
 } from './engine.ts';
 export type { Destination } from './lane-protocol.ts';
 export type { ListenedFrame, Listening, ListeningStats, ListenOptions } from './listening.ts';
+export type { Tone } from './mixer-memory.ts';
+export { type MixOptions, MixSink } from './mixes.ts';
 export { OfflineLane, OfflineRecording, type OfflineStreamOptions } from './offline-lane.ts';
 export type { FrameKind, PlayedFrame, PlayerLedger, PlayerStats } from './player-memory.ts';
 export { NoPortLeft } from './ports.ts';

@@ -1,7 +1,6 @@
 /** What is open in a lane, as its main thread keeps it: what a new life of the lane begins with. */
 import {
   type LaneContents,
-  type MixerSetup,
   type RecordingSetup,
   type SinkSetup,
   type StreamSetup,
@@ -9,7 +8,8 @@ import {
   toWire,
 } from './lane-protocol.ts';
 import { MAX_RECORDINGS, MAX_STREAMS } from './memory.ts';
-import { MAX_MIXERS, MAX_PLAYERS, type PlayerSetup } from './player-memory.ts';
+import { MAX_MIXERS, type MixerSetup } from './mixer-memory.ts';
+import { MAX_PLAYERS, type PlayerSetup } from './player-memory.ts';
 import { MAX_SINKS } from './sink-memory.ts';
 import { randomStart } from './sinks.ts';
 import { Slots } from './slots.ts';

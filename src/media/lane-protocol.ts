@@ -1,6 +1,7 @@
 /** What the main thread and a lane's worker say to each other. One message per change of a session, none per packet. */
 import { Secret } from '../secret.ts';
 import type { StreamState } from './memory.ts';
+import type { MixerSetup } from './mixer-memory.ts';
 import type { PlayerSetup } from './player-memory.ts';
 import type { SinkState } from './sink-memory.ts';
 import type { SocketsOptions } from './sockets.ts';
@@ -54,12 +55,6 @@ export interface StreamSetup extends Omit<StreamState, 'firstEpoch' | 'isSrtp' |
   srtp: StreamSrtp | null;
 }
 
-/** `players` are slots of players that were opened before. */
-export interface MixerSetup {
-  sampleRate: number;
-  players: number[];
-}
-
 /** Where a sink goes; its reports nowhere without `rtcpPort`. */
 export interface Destination {
   address: string;
@@ -92,6 +87,8 @@ export type LaneCommand =
   | { do: 'update-player'; slot: number; setup: PlayerSetup }
   | { do: 'close-player'; slot: number }
   | { do: 'open-mixer'; slot: number; setup: MixerSetup }
+  /** Others are heard. */
+  | { do: 'update-mixer'; slot: number; setup: MixerSetup }
   | { do: 'close-mixer'; slot: number }
   | { do: 'pause'; slot: number; paused: boolean }
   | { do: 'pause-look-back'; slot: number; paused: boolean }

@@ -1,9 +1,10 @@
 /** A lane as the main thread sees it: what is open in it, and the commands that change that. */
 import { OpenContents } from './lane-contents.ts';
-import type { MixerSetup, SinkSetup, StreamSetup } from './lane-protocol.ts';
+import type { SinkSetup, StreamSetup } from './lane-protocol.ts';
 import { sinkToWire, toWire } from './lane-protocol.ts';
 import { type LaneOptions, LaneSupervisor, type Restart } from './lane-supervisor.ts';
 import { type LaneMemory, MAX_NOTE_BYTES, type PacketTotals, type StreamCounts } from './memory.ts';
+import type { MixerSetup } from './mixer-memory.ts';
 import type { PlayerSetup } from './player-memory.ts';
 import type { SinkCounts } from './sink-memory.ts';
 
@@ -186,6 +187,12 @@ export class Lane {
     await this.#supervisor.command({ do: 'open-mixer', slot, setup });
     this.#open.mixers.open.set(slot, setup);
     return slot;
+  }
+
+  /** Others are heard. */
+  async changeMixer(slot: number, setup: MixerSetup): Promise<void> {
+    this.#open.mixers.open.set(slot, setup);
+    await this.#supervisor.command({ do: 'update-mixer', slot, setup });
   }
 
   async closeMixer(slot: number): Promise<void> {

@@ -4,9 +4,9 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Lane } from './lane.ts';
+import { MIXER_MEMBERS } from './mixer-memory.ts';
 import {
   FrameReader,
-  MIXER_MEMBERS,
   type PlayedFrame,
   PlayerMemory,
   type PlayerSetup,
@@ -15,14 +15,17 @@ import {
 } from './player-memory.ts';
 import type { PayloadType } from './session.ts';
 
-export interface ListenOptions {
+export interface DelayBounds {
+  /** Of the playout delay; 20 and 200. The first who listens to a stream sets them. */
+  minDelayMs?: number;
+  maxDelayMs?: number;
+}
+
+export interface ListenOptions extends DelayBounds {
   /** Numbers of the recording's streams; all that are open when left out. */
   streams?: number[];
   /** One mixture of them instead of a frame of each. */
   mix?: boolean;
-  /** Bounds of the playout delay; 20 and 200. The first who listens to a stream sets them. */
-  minDelayMs?: number;
-  maxDelayMs?: number;
 }
 
 /** 10 ms of one stream, or of the mixture. */
@@ -40,12 +43,14 @@ export interface ListeningStats {
 const STATIC_NOISE: PayloadType = { payloadType: 13, encoding: 'CN', clockRate: 8000, channels: 1, fmtp: null };
 
 /** A stream of a recording as far as listening to it is concerned. */
-interface Listened {
+export interface Listened {
   slot: number;
   payloadTypes: PayloadType[];
 }
 
-interface SharedPlayer {
+/** Whoever hears a stream holds it. */
+export interface SharedPlayer {
+  readonly index: number;
   setup: PlayerSetup;
   slot: Promise<number>;
   listeners: number;
@@ -57,7 +62,7 @@ const DEFAULT_MAX_DELAY_MS = 200;
 /** What the histogram of delays reaches. */
 const LONGEST_DELAY_MS = 500;
 
-/** The players of one recording: whoever listens to the same stream hears the same player. */
+/** The players of one recording: whoever listens to the same stream, or mixes it, hears the same player. */
 export class Listeners {
   readonly #lane: Lane;
   readonly #group: number;
@@ -73,31 +78,34 @@ export class Listeners {
   /** @throws RangeError when a stream has no codec that can be listened to, LaneFull. */
   async listen(streams: Map<number, Listened>, options: ListenOptions): Promise<Listening> {
     if (options.mix && streams.size > MIXER_MEMBERS) throw new RangeError(`a mixture takes ${MIXER_MEMBERS} streams`);
-    const setups = new Map([...streams].map(([index, stream]) => [index, this.#setup(index, stream, options)]));
-    const players = new Map<number, number>();
+    const players = new Map<number, SharedPlayer>();
+    for (const [index, stream] of streams) this.#setup(index, stream, options); // before anything is open
     let mixer: number | null = null;
     try {
-      for (const [index, setup] of setups) players.set(index, await this.#take(index, setup));
+      for (const [index, stream] of streams) players.set(index, await this.take(index, stream, options));
+      const slots = await slotsOf(players);
       if (options.mix) {
-        const sampleRate = Math.max(...[...setups.values()].map((setup) => setup.sampleRate));
-        mixer = await this.#lane.openMixer({ sampleRate, players: [...players.values()] });
+        const sampleRate = Math.max(...[...players.values()].map(({ setup }) => setup.sampleRate));
+        mixer = await this.#lane.openMixer({ sampleRate, players: [...slots.values()] });
       }
+      const listening = new Listening(this.#lane, slots, mixer, () => {
+        this.#open.delete(listening);
+        return this.#end(players, mixer);
+      });
+      this.#open.add(listening);
+      return listening;
     } catch (error) {
-      await this.#release([...players.keys()], null);
+      await this.#end(players, mixer);
       throw error;
     }
-    const listening = new Listening(this.#lane, players, mixer, () => {
-      this.#open.delete(listening);
-      return this.#release([...players.keys()], mixer);
-    });
-    this.#open.add(listening);
-    return listening;
   }
 
-  /** The stream has other payload types now. Those of another sample rate than before cannot be heard. */
+  /** The stream has other payload types now. Those of another sample rate than before cannot be heard by who hears it now, only by who comes. */
   async update(index: number, stream: Listened): Promise<void> {
     const player = this.#players.get(index);
     if (!player) return;
+    const rate = heardOf(stream.payloadTypes)?.sampleRate;
+    if (rate !== undefined && rate !== player.setup.sampleRate) this.#players.delete(index);
     player.setup = { ...player.setup, codecs: codecsOf(stream.payloadTypes, player.setup.sampleRate) };
     await this.#lane.updatePlayer(await player.slot, player.setup);
   }
@@ -108,46 +116,65 @@ export class Listeners {
     await Promise.all(concerned.map((listening) => listening.close()));
   }
 
-  async #take(index: number, setup: PlayerSetup): Promise<number> {
+  /** Until it is released. @throws RangeError when the stream has no codec that can be heard. Rejects with LaneFull. */
+  async take(index: number, stream: Listened, options: DelayBounds): Promise<SharedPlayer> {
     let player = this.#players.get(index);
     if (!player) {
-      player = { setup, slot: this.#lane.openPlayer(setup), listeners: 0 };
+      const setup = this.#setup(index, stream, options);
+      player = { index, setup, slot: this.#lane.openPlayer(setup), listeners: 0 };
       this.#players.set(index, player);
     }
     player.listeners += 1;
     try {
-      return await player.slot;
+      await player.slot;
+      return player;
     } catch (error) {
-      this.#players.delete(index);
+      this.#forget(player);
       throw error;
     }
   }
 
-  async #release(streams: number[], mixer: number | null): Promise<void> {
-    if (mixer !== null) await this.#lane.closeMixer(mixer);
-    for (const index of streams) {
-      const player = this.#players.get(index)!;
-      player.listeners -= 1;
-      if (player.listeners > 0) continue;
-      this.#players.delete(index);
-      await this.#lane.closePlayer(await player.slot);
-    }
+  async release(player: SharedPlayer): Promise<void> {
+    player.listeners -= 1;
+    if (player.listeners > 0) return;
+    this.#forget(player);
+    await this.#lane.closePlayer(await player.slot);
   }
 
-  #setup(index: number, { slot, payloadTypes }: Listened, options: ListenOptions): PlayerSetup {
+  #forget(player: SharedPlayer): void {
+    if (this.#players.get(player.index) === player) this.#players.delete(player.index);
+  }
+
+  async #end(players: ReadonlyMap<number, SharedPlayer>, mixer: number | null): Promise<void> {
+    if (mixer !== null) await this.#lane.closeMixer(mixer);
+    for (const player of players.values()) await this.release(player);
+  }
+
+  #setup(index: number, { slot, payloadTypes }: Listened, options: DelayBounds): PlayerSetup {
     const { minDelayMs = DEFAULT_MIN_DELAY_MS, maxDelayMs = DEFAULT_MAX_DELAY_MS } = options;
     if (!(minDelayMs >= 0 && minDelayMs <= maxDelayMs && maxDelayMs <= LONGEST_DELAY_MS)) {
       throw new RangeError(`a playout delay of ${minDelayMs} to ${maxDelayMs} ms: 0 to ${LONGEST_DELAY_MS}`);
     }
-    const heard = payloadTypes.flatMap(({ encoding, clockRate, channels }) => {
-      const known = encoding.toUpperCase() === 'CN' ? null : playerCodec(encoding, clockRate, channels);
-      return known ? [known] : [];
-    })[0];
+    const heard = heardOf(payloadTypes);
     if (!heard) throw new RangeError(`stream ${index} has no codec that can be listened to`);
     const { sampleRate, samplesPerUnit } = heard;
     const codecs = codecsOf(payloadTypes, sampleRate);
     return { stream: slot, sampleRate, samplesPerUnit, codecs, group: this.#group, minDelayMs, maxDelayMs };
   }
+}
+
+/** The first that is a codec. */
+function heardOf(payloadTypes: PayloadType[]) {
+  for (const { encoding, clockRate, channels } of payloadTypes) {
+    const known = encoding.toUpperCase() === 'CN' ? null : playerCodec(encoding, clockRate, channels);
+    if (known) return known;
+  }
+  return null;
+}
+
+async function slotsOf(players: ReadonlyMap<number, SharedPlayer>): Promise<Map<number, number>> {
+  const slots = [...players].map(async ([index, { slot }]) => [index, await slot] as const);
+  return new Map(await Promise.all(slots));
 }
 
 function codecsOf(signalled: PayloadType[], sampleRate: number): PlayerSetup['codecs'] {

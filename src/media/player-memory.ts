@@ -1,10 +1,10 @@
 /**
- * Players and mixers in lane memory as TypeScript sees them: what they are opened with, what they have counted, and the frames that they
+ * Players in lane memory as TypeScript sees them: what they are opened with, what they have counted, and the frames that they, and mixers,
  * have played, which any thread may read without a lock.
  */
 import * as layout from '../../assembly/layout.ts';
 
-export { MAX_MIXERS, MAX_PLAYERS, MIXER_MEMBERS } from '../../assembly/layout.ts';
+export { MAX_PLAYERS } from '../../assembly/layout.ts';
 
 export type FrameKind = 'speech' | 'concealed' | 'comfort-noise' | 'silence';
 
@@ -78,8 +78,6 @@ export interface PlayerExports {
   playerClose(player: number): void;
   playerDecoded(player: number, samples: number): void;
   playerTargetUs(player: number): number;
-  mixerOpen(mixer: number, sampleRate: number, members: number): void;
-  mixerClose(mixer: number): void;
 }
 
 /** A decoder outside of the core. It writes 16-bit mono PCM at the player's rate into `pcm` from `at` on. */
@@ -142,13 +140,6 @@ export class PlayerMemory {
     for (const { payloadType, codec } of codecs) this.#bytes[at + payloadType] = codec;
   }
 
-  openMixer(wasm: PlayerExports, mixer: number, sampleRate: number, players: readonly number[]): void {
-    if (players.length > layout.MIXER_MEMBERS) throw new RangeError(`a mixer takes ${layout.MIXER_MEMBERS} players`);
-    const at = layout.MIXERS_AT + mixer * layout.MIXER_BYTES + layout.MIXER_MEMBERS_AT;
-    for (const [i, player] of players.entries()) this.#view.setUint32(at + i * 4, player, true);
-    wasm.mixerOpen(mixer, sampleRate, players.length);
-  }
-
   /** All frames that are due by `nowUs`, with the help of `outside` for what the core cannot decode. */
   play(wasm: PlayerExports, nowUs: bigint, outside: OutsideDecoder): void {
     for (let waiting = wasm.playAll(nowUs); waiting !== 0; waiting = wasm.playAll(nowUs)) {
@@ -182,8 +173,10 @@ export class PlayerMemory {
     return this.#view.getUint32(playerAt(player) + layout.PLAYER_STREAM_AT, true);
   }
 
-  get openPlayers(): number {
-    return this.#view.getUint32(layout.PLAYOUT_AT + layout.PLAYOUT_OPEN_PLAYERS_AT, true);
+  /** There is a player or a mixer: frames are to be played. */
+  get isClockRunning(): boolean {
+    const open = (at: number) => this.#view.getUint32(layout.PLAYOUT_AT + at, true);
+    return open(layout.PLAYOUT_OPEN_PLAYERS_AT) > 0 || open(layout.PLAYOUT_OPEN_MIXERS_AT) > 0;
   }
 
   stats(player: number): PlayerStats {

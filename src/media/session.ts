@@ -5,6 +5,7 @@ import type { MediaEngine } from './engine.ts';
 import type { Lane } from './lane.ts';
 import type { StreamSetup } from './lane-protocol.ts';
 import { Listeners, type Listening, type ListenOptions } from './listening.ts';
+import { type MixOptions, MixSink } from './mixes.ts';
 import { Sink, type SinkOptions, type SinkPlace } from './sinks.ts';
 import { checkSrtpKeys, type StreamSrtp } from './srtp-suites.ts';
 
@@ -71,7 +72,9 @@ export class MediaSession {
   readonly #openedUs = Number(process.hrtime.bigint() / 1000n);
   /** With the streams that each needs. */
   readonly #sinks = new Map<Sink, number[]>();
-  readonly #adding = new Set<Promise<StreamMedia>>();
+  /** With the stream that it leaves via, if it does. */
+  readonly #mixes = new Map<MixSink, number | undefined>();
+  readonly #adding = new Set<Promise<unknown>>();
   #nextIndex = 0;
   #closed: Promise<void> | null = null;
 
@@ -90,13 +93,17 @@ export class MediaSession {
 
   /** Rejects with NoPortLeft or LaneFull; nothing is open then. */
   addStream(options: StreamOptions): Promise<StreamMedia> {
-    const adding = this.#add(options);
+    return this.#await(this.#add(options));
+  }
+
+  /** What closes the session closes this too, once it is there. */
+  async #await<T>(adding: Promise<T>): Promise<T> {
     this.#adding.add(adding);
-    return adding.finally(() => this.#adding.delete(adding));
+    return await adding.finally(() => this.#adding.delete(adding));
   }
 
   async #add(options: StreamOptions): Promise<StreamMedia> {
-    if (this.#closed) throw new RangeError(`session ${this.id} is closed`);
+    this.#assertOpen();
     const index = this.#nextIndex++;
     const { slot, setup } = await this.#engine.ports.bind(this.#lane, this.#setup(index, options));
     this.#streams.set(index, { slot, setup, payloadTypes: options.payloadTypes });
@@ -109,22 +116,54 @@ export class MediaSession {
    */
   async addSink(index: number, options: SinkOptions): Promise<Sink> {
     const { slot: stream, setup } = this.#stream(index);
-    const way = options.via === undefined ? await this.#engine.ports.senders(this.#lane) : this.#stream(options.via);
-    const { address, rtpPort, rtcpPort } = way.setup;
     const place: SinkPlace = {
       ...{ stream, clockRate: setup.clockRate, lookBackSeconds: setup.lookBackSeconds ?? 0 },
-      via: way.slot,
-      local: { address, rtpPort, rtcpPort: rtcpPort ?? rtpPort },
+      ...(await this.#wayOut(options.via)),
     };
     const sink = await Sink.open(this.#lane, place, options, (removed) => this.#sinks.delete(removed));
     this.#sinks.set(sink, options.via === undefined ? [index] : [index, options.via]);
     return sink;
   }
 
+  /**
+   * Sends a mixture of streams to somebody: each is played as by `listen`, and mixed with the others. It is sent from now on, whether or not there
+   * is something to be heard. A paused session is silent. Rejects with LaneFull, or with RangeError for what cannot be; nothing is sent then.
+   */
+  addMix(options: MixOptions): Promise<MixSink> {
+    return this.#await(this.#addMix(options));
+  }
+
+  async #addMix(options: MixOptions): Promise<MixSink> {
+    this.#assertOpen();
+    const { via } = options;
+    const place = await this.#wayOut(via);
+    const find = (index: number) => this.#stream(index);
+    const onRemoved = (removed: MixSink) => void this.#mixes.delete(removed);
+    const mix = await MixSink.open(this.#lane, this.#listeners, place, options, find, onRemoved);
+    this.#mixes.set(mix, via);
+    // A stream may have gone meanwhile.
+    if (via !== undefined && !this.#streams.has(via)) {
+      await mix.remove();
+      this.#stream(via);
+    }
+    for (const index of mix.streams) if (!this.#streams.has(index)) await mix.forget(index);
+    return mix;
+  }
+
+  /** From the ports of a stream, or from those that the lane sends from. */
+  async #wayOut(via: number | undefined): Promise<Pick<SinkPlace, 'via' | 'local'>> {
+    const way = via === undefined ? await this.#engine.ports.senders(this.#lane) : this.#stream(via);
+    const { address, rtpPort, rtcpPort } = way.setup;
+    return { via: way.slot, local: { address, rtpPort, rtcpPort: rtcpPort ?? rtpPort } };
+  }
+
+  #assertOpen(): void {
+    if (this.#closed) throw new RangeError(`session ${this.id} is closed`);
+  }
+
   /** Where sinks leave from that have no `via`: what an offer names before it is known where they go. Rejects with NoPortLeft or LaneFull. */
   async sendingPorts(): Promise<{ address: string; rtpPort: number; rtcpPort: number }> {
-    const { address, rtpPort, rtcpPort } = (await this.#engine.ports.senders(this.#lane)).setup;
-    return { address, rtpPort, rtcpPort: rtcpPort ?? rtpPort };
+    return (await this.#wayOut(undefined)).local;
   }
 
   /** How far back a sink of the stream may look at most. */
@@ -143,6 +182,7 @@ export class MediaSession {
     stream.setup = setup;
     stream.payloadTypes = options.payloadTypes;
     await this.#listeners.update(index, stream);
+    await Promise.all([...this.#mixes.keys()].map((mix) => mix.follow(index)));
   }
 
   /**
@@ -159,6 +199,7 @@ export class MediaSession {
     const { slot, setup } = this.#stream(index);
     this.#streams.delete(index);
     await this.#listeners.end(index);
+    await Promise.all([...this.#mixes].map(([mix, via]) => (via === index ? mix.remove() : mix.forget(index))));
     const sinks = [...this.#sinks].filter(([, streams]) => streams.includes(index));
     await Promise.all(sinks.map(([sink]) => sink.remove()));
     try {
@@ -209,6 +250,7 @@ export class MediaSession {
   async #close(): Promise<void> {
     await Promise.allSettled(this.#adding);
     try {
+      await Promise.all([...this.#mixes.keys()].map((mix) => mix.remove()));
       await Promise.all([...this.#streams.keys()].map((index) => this.removeStream(index)));
       await this.#lane.closeRecording(this.#slot);
     } finally {

@@ -5,8 +5,8 @@ export { MAX_SENDS, MAX_SINKS } from '../../assembly/layout.ts';
 
 /** A stream that is sent to somebody as another stream. */
 export interface SinkState {
-  /** Slots of the stream that is replicated, and of the one whose sockets it leaves from. */
-  stream: number;
+  /** Slots of the stream that is replicated (null: none is, it is of the lane's own), and of the one whose sockets it leaves from. */
+  stream: number | null;
   via: number;
   ssrc: number;
   /** Of its first packet, random (RFC 3550 section 5.1). */
@@ -82,8 +82,9 @@ export class SinkMemory {
     if (state.isSrtp) flags |= layout.SINK_SRTP;
     if (state.hasReportKeys) flags |= layout.SINK_SRTP_REPORTS;
     if (state.paused) flags |= layout.SINK_PAUSED;
+    if (state.stream === null) flags |= layout.SINK_OWN;
     this.#set(at + layout.SINK_FLAGS_AT, flags);
-    this.#set(at + layout.SINK_STREAM_AT, state.stream);
+    this.#set(at + layout.SINK_STREAM_AT, state.stream ?? 0);
     this.#set(at + layout.SINK_VIA_AT, state.via);
     this.#set(at + layout.SINK_SSRC_AT, state.ssrc);
     this.#set(at + layout.SINK_NEXT_SEQ_AT, state.firstSeq);

@@ -43,7 +43,8 @@ export interface SinkStats extends SinkCounts {
 
 /** What a sink needs to know of the stream and of the way out. */
 export interface SinkPlace {
-  stream: number;
+  /** Null: none, what it sends is the lane's own. */
+  stream: number | null;
   clockRate: number;
   /** How far back the stream's packets are kept. */
   lookBackSeconds: number;
@@ -55,14 +56,15 @@ export interface SinkPlace {
 export class Sink {
   /** Where its packets come from: what an offer names. */
   readonly local: SinkPlace['local'];
+  /** Its place in the lane. */
+  readonly slot: number;
   readonly #lane: Lane;
-  readonly #slot: number;
   readonly #onRemoved: (sink: Sink) => void;
   #removed: Promise<SinkStats> | null = null;
 
   private constructor(lane: Lane, slot: number, local: SinkPlace['local'], onRemoved: (sink: Sink) => void) {
     this.#lane = lane;
-    this.#slot = slot;
+    this.slot = slot;
     this.local = local;
     this.#onRemoved = onRemoved;
   }
@@ -81,22 +83,22 @@ export class Sink {
   /** Another one after the lane was started again. @throws RangeError when the sink was removed. */
   get ssrc(): number {
     if (this.#removed) throw new RangeError('the sink was removed');
-    return this.#lane.sinkSetup(this.#slot).ssrc;
+    return this.#lane.sinkSetup(this.slot).ssrc;
   }
 
   /** No packet leaves from now on; what is left of a look-back is dropped. */
   async pause(): Promise<void> {
-    if (!this.#removed) await this.#lane.pauseSink(this.#slot, true);
+    if (!this.#removed) await this.#lane.pauseSink(this.slot, true);
   }
 
   /** Sequence numbers go on where they were, timestamps with the time that has gone by. */
   async resume(): Promise<void> {
-    if (!this.#removed) await this.#lane.pauseSink(this.#slot, false);
+    if (!this.#removed) await this.#lane.pauseSink(this.slot, false);
   }
 
   /** @throws RangeError when the sink was removed: `remove` has told the last ones. */
   stats(): SinkStats {
-    return { ssrc: this.ssrc, ...this.#lane.sinkCounts(this.#slot) };
+    return { ssrc: this.ssrc, ...this.#lane.sinkCounts(this.slot) };
   }
 
   /** Resolves to what it has sent to its end. */
@@ -106,7 +108,7 @@ export class Sink {
   }
 
   async #remove(ssrc: number): Promise<SinkStats> {
-    const counts = await this.#lane.closeSink(this.#slot);
+    const counts = await this.#lane.closeSink(this.slot);
     this.#onRemoved(this);
     return { ssrc, ...counts };
   }

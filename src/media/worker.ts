@@ -265,7 +265,7 @@ class LaneWorker {
 
   /** Players and mixers; they are played while there is one. */
   #listen(command: LaneCommand): void {
-    const { players, wasm } = this.#core;
+    const { players, mixers, wasm } = this.#core;
     if (command.do === 'open-player') {
       players.open(wasm, command.slot, command.setup);
       this.#sockets.awaitPackets(command.setup.stream, 1);
@@ -274,15 +274,22 @@ class LaneWorker {
       this.#sockets.awaitPackets(players.streamOf(command.slot), -1);
       wasm.playerClose(command.slot);
     } else if (command.do === 'open-mixer') {
-      players.openMixer(wasm, command.slot, command.setup.sampleRate, command.setup.players);
-    } else if (command.do === 'close-mixer') wasm.mixerClose(command.slot);
-    if (players.openPlayers === 0) {
+      mixers.open(wasm, command.slot, command.setup);
+    } else if (command.do === 'update-mixer') mixers.change(wasm, command.slot, command.setup.players);
+    else if (command.do === 'close-mixer') wasm.mixerClose(command.slot);
+    if (!players.isClockRunning) {
       this.#stopPlayout?.();
       this.#stopPlayout = null;
     } else {
-      const play = () => players.play(wasm, nowUs(), this.#opus);
-      this.#stopPlayout ??= this.#schedule.add(FRAME_MS, performance.now(), play);
+      this.#stopPlayout ??= this.#schedule.add(FRAME_MS, performance.now(), () => this.#play());
     }
+  }
+
+  /** Frames that are due, and the packets of mixtures that they complete. */
+  #play(): void {
+    const { players, wasm } = this.#core;
+    players.play(wasm, nowUs(), this.#opus);
+    for (let sends = wasm.sendMixers(); sends > 0; sends = wasm.sendMixers()) this.#sockets.send(sends);
   }
 
   #process(packets: number): void {
@@ -306,9 +313,10 @@ class LaneWorker {
     sinks.write(slot, { ...setup, isSrtp: setup.srtp !== null, hasReportKeys: setup.receiveSrtp !== null });
     wasm.openSink(slot);
     this.#destinations.open(slot, setup.via, setup.remote);
-    if (!setup.paused) wasm.beginLookBack(slot, BigInt(Math.round(setup.lookBackSeconds * 1e6)), nowUs());
+    if (setup.stream !== null && !setup.paused)
+      wasm.beginLookBack(slot, BigInt(Math.round(setup.lookBackSeconds * 1e6)), nowUs());
     this.#sinks.set(slot, setup);
-    this.#sockets.awaitPackets(setup.stream, 1);
+    if (setup.stream !== null) this.#sockets.awaitPackets(setup.stream, 1);
     this.#sinkReports.open(slot, nowUs());
   }
 
@@ -322,7 +330,7 @@ class LaneWorker {
     const setup = this.#sinks.get(slot);
     if (setup) {
       this.#sinkReports.sayBye(slot, setup, nowUs());
-      this.#sockets.awaitPackets(setup.stream, -1);
+      if (setup.stream !== null) this.#sockets.awaitPackets(setup.stream, -1);
     }
     this.#core.wasm.closeSink(slot);
     this.#destinations.close(slot);

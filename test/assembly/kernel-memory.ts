@@ -14,6 +14,10 @@ export interface Kernels {
   ghashTo(tables: number, blocks: number, count: number, to: number): void;
   g722Init(state: number): void;
   g722Decode(state: number, source: number, bytes: number, target: number): void;
+  encodeMulaw(source: number, samples: number, target: number): void;
+  encodeAlaw(source: number, samples: number, target: number): void;
+  g722InitEncoder(state: number): void;
+  g722Encode(state: number, source: number, samples: number, target: number): void;
   plcInit(state: number, sampleRate: number): void;
   plcGood(state: number, pcm: number, samples: number): void;
   plcConceal(state: number, out: number, samples: number): void;

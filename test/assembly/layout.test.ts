@@ -41,6 +41,11 @@ const LANE: Region[] = [
   { name: 'GROUPS', at: layout.GROUPS_AT, bytes: (layout.MAX_GROUPS + 1) * layout.GROUP_BYTES },
   { name: 'PLAYERS', at: layout.PLAYERS_AT, bytes: layout.MAX_PLAYERS * layout.PLAYER_BYTES },
   { name: 'MIXERS', at: layout.MIXERS_AT, bytes: layout.MAX_MIXERS * layout.MIXER_BYTES },
+  {
+    name: 'RESAMPLE',
+    at: layout.RESAMPLE_AT,
+    bytes: layout.RESAMPLE_INPUT_AT + layout.RESAMPLE_INPUT_BYTES - layout.RESAMPLE_AT,
+  },
   { name: 'LOOK_BACK', at: layout.LOOK_BACK_AT, bytes: layout.LOOK_BACK_CHUNKS * layout.CHUNK_BYTES },
   { name: 'CRC_TABLE', at: layout.CRC_TABLE_AT, bytes: layout.CRC_TABLE_BYTES },
   { name: 'LANE', at: layout.LANE_AT, bytes: layout.LANE_BYTES },
@@ -128,7 +133,7 @@ const STRUCTS: [prefix: string, bytes: number, wide: RegExp, skip?: RegExp][] = 
   ['PLAYOUT_', layout.PLAYOUT_BYTES, /_US_AT$/],
   ['PACKET_', layout.PLAYER_SLOT_BYTES, /_I64_AT$/],
   ['FRAME_', layout.FRAME_BYTES, /^$/],
-  ['MIXER_', layout.MIXER_BYTES, /^$/],
+  ['MIXER_', layout.MIXER_BYTES, /_F64_AT$/],
   ['SINK_', layout.SINK_BYTES, /(_US|OCTETS|SINK_RECEIVER)_AT$/],
   ['WORK_', layout.WORK_BYTES, /(TAG|MAC)_AT$/, /^WORK_(TEXT|END)_AT$/],
   [
@@ -174,6 +179,11 @@ test('every part of a player has room, and is as long as what it holds', () => {
   // What time scaling looks at and the longest packet behind it: 30 ms and a frame, 120 ms at 48 kHz.
   assert.ok(layout.PCM_SAMPLES >= 1440 + 480 + 5760);
   assert.ok(layout.PLAYER_DECODER_BYTES >= layout.G722_STATE_BYTES);
+  assert.ok(layout.MIXER_ENCODER_BYTES >= layout.G722_ENCODER_BYTES);
+  assert.ok(layout.MIXER_PACKET_FRAMES_AT >= layout.MIXER_MEMBERS_AT + layout.MIXER_MEMBERS * 4);
+  assert.ok(layout.RESAMPLE_INPUT_BYTES >= (layout.RESAMPLE_HISTORY_SAMPLES + 480) * 2);
+  assert.ok(layout.RESAMPLE_HISTORY_SAMPLES >= layout.RESAMPLE_TAPS * 6 - 6, 'of the longest filter');
+  assert.ok(layout.MAX_CATCH_UP_FRAMES + layout.MAX_MIX_PACKET_FRAMES < layout.RING_FRAMES, 'what waits to be sent');
   assert.ok(layout.PLAYER_PLC_BYTES >= layout.PLC_STATE_BYTES);
   assert.ok(layout.PLAYER_NOISE_BYTES >= layout.NOISE_STATE_BYTES);
   assert.equal(layout.FRAME_US * layout.FRAMES_PER_SECOND, 1_000_000);

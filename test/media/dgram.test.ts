@@ -9,3 +9,4 @@ await import('./srtp-lane.test.ts');
 await import('./replicate.test.ts');
 await import('./replicate-control.test.ts');
 await import('./look-back.test.ts');
+await import('./mix.test.ts');
