@@ -1,4 +1,5 @@
 /** The HTTP interface of the recording server. */
+export type { CtiControl, CtiRefusal, RecordRequest } from './cti.ts';
 export * from './metrics.ts';
 export * from './problem.ts';
 export { isLoopbackAddress, ListenRefused, requireLoopback } from './security.ts';

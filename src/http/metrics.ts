@@ -38,6 +38,15 @@ export interface MetricSources {
   sessionsActive?: () => number;
   /** Tasks that wait or run in the finaliser's pool. */
   finaliserQueue?: () => number;
+  cti?: () => CtiLinkSnapshot;
+}
+
+/** What the client of a CTI link says of itself. */
+export interface CtiLinkSnapshot {
+  isUp: boolean;
+  events: number;
+  losses: number;
+  gaps: number;
 }
 
 export interface Metrics {
@@ -49,7 +58,8 @@ export interface Metrics {
   finaliseSeconds: Histogram<'result'>;
 }
 
-function laneMetrics(registry: Registry, lanes: () => LaneSnapshot[]): void {
+/** Of the media lanes, for whoever has some. */
+export function laneMetrics(registry: Registry, lanes: () => LaneSnapshot[]): void {
   const registers = [registry];
   const gauge = (name: string, help: string, value: (lane: LaneSnapshot) => number) =>
     new Gauge({
@@ -101,12 +111,38 @@ function laneMetrics(registry: Registry, lanes: () => LaneSnapshot[]): void {
   });
 }
 
+function ctiMetrics(registry: Registry, cti: () => CtiLinkSnapshot): void {
+  const registers = [registry];
+  new Gauge({
+    name: 'doubletrack_cti_up',
+    help: '1 while events come over the CTI link',
+    registers,
+    collect() {
+      this.set(cti().isUp ? 1 : 0);
+    },
+  });
+  const total = (name: string, help: string, value: (link: CtiLinkSnapshot) => number) =>
+    new Counter({
+      name: `doubletrack_cti_${name}_total`,
+      help,
+      registers,
+      collect() {
+        this.reset();
+        this.inc(value(cti()));
+      },
+    });
+  total('events', 'Events that came over the CTI link', (link) => link.events);
+  total('losses', 'Times that the CTI link was lost', (link) => link.losses);
+  total('gaps', 'Times that events of the CTI link were missing after a loss', (link) => link.gaps);
+}
+
 /** @param sources what is left out is not exported. Process metrics are always there. */
 export function createMetrics(sources: MetricSources = {}): Metrics {
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
   if (sources.lanes) laneMetrics(registry, sources.lanes);
+  if (sources.cti) ctiMetrics(registry, sources.cti);
   const read = (name: string, help: string, value: () => number) =>
     new Gauge({
       name,

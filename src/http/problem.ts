@@ -56,3 +56,9 @@ export class HttpProblem extends Error {
 export function titleOf(status: number): string {
   return STATUS_CODES[status] ?? 'Error';
 }
+
+/** 400, with what was wrong about each field. */
+export function invalidRequest(errors: ProblemField[]): HttpProblem {
+  const detail = errors.map((e) => `${e.name || e.in}: ${e.message}`).join('; ');
+  return new HttpProblem(400, detail, { kind: 'invalid-request', title: 'Invalid request', extensions: { errors } });
+}

@@ -6,7 +6,8 @@ import type { Recording } from '../store/recording.ts';
 import { isUuid } from '../store/uuid.ts';
 import { HttpProblem } from './problem.ts';
 import { checkPreconditions, rangeApplies, selectRange } from './range.ts';
-import { AUDIO_QUERY, ID_PARAMS, json, NO_QUERY, responses, SEARCH_QUERY } from './schemas.ts';
+import { ID_PARAMS, json, NO_QUERY, responses } from './schema-parts.ts';
+import { AUDIO_QUERY, SEARCH_QUERY } from './schemas.ts';
 import { DerivedWav, readWavLayout, UnreadableWav } from './wav.ts';
 
 export const AUDIO_OBJECT = 'audio.wav';

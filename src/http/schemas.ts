@@ -1,22 +1,10 @@
 /**
- * JSON Schemas of the HTTP interface. They check what comes in, and make the OpenAPI document; what goes out is checked
+ * JSON Schemas of the recording server's HTTP interface. They check what comes in, and make the OpenAPI document; what goes out is checked
  * against them by the tests. Objects that go out may gain members, so they stay open.
  */
 import { MAX_SEARCH_LIMIT } from '../store/catalogue.ts';
 import { RECORDING_STATES } from '../store/recording.ts';
-
-const nullable = (type: string, description?: string) => ({
-  type: [type, 'null'],
-  ...(description && { description }),
-});
-const text = (description: string) => ({ type: 'string', description });
-const count = (description?: string) => ({ type: 'integer', minimum: 0, ...(description && { description }) });
-
-/** An object all of whose listed members are always there. */
-function record($id: string, description: string, properties: Record<string, object>, optional: string[] = []) {
-  const required = Object.keys(properties).filter((name) => !optional.includes(name));
-  return { $id, type: 'object', description, required, properties };
-}
+import { count, nullable, record, text } from './schema-parts.ts';
 
 const PACKET_COUNTS = record('PacketCounts', 'Always expected = received + lost + dropped + paused.', {
   expected: count(),
@@ -46,7 +34,24 @@ const STREAM = record('Stream', 'One media stream of the recording session.', {
   packets: { $ref: 'PacketCounts#' },
 });
 
-const RECORDING = record('Recording', 'One recording of one communication session.', {
+const CTI = record('Cti', 'What the CTI link has told of the conversation.', {
+  connId: { type: 'string' },
+  callUuid: { type: 'string' },
+  ani: text('number of the calling side'),
+  dnis: text('number that was dialled'),
+  agents: {
+    type: 'array',
+    items: {
+      type: 'object',
+      required: ['agentId', 'dn'],
+      properties: { agentId: { type: 'string' }, dn: { type: 'string' } },
+    },
+  },
+  userData: { type: 'object', additionalProperties: { type: 'string' }, description: 'attached data' },
+  updatedAt: { type: 'string', format: 'date-time' },
+});
+
+const RECORDING_PROPERTIES = {
   id: { type: 'string', format: 'uuid' },
   state: { type: 'string', enum: [...RECORDING_STATES] },
   startedAt: { type: 'string', format: 'date-time' },
@@ -55,10 +60,12 @@ const RECORDING = record('Recording', 'One recording of one communication sessio
   sipCallId: { type: 'string' },
   communicationSessionId: nullable('string'),
   participants: { type: 'array', items: { $ref: 'Participant#' } },
+  cti: { $ref: 'Cti#' },
   streams: { type: 'array', items: { $ref: 'Stream#' } },
   recovered: { type: 'boolean', description: 'the server died during the call' },
   warnings: { type: 'array', items: { type: 'string' } },
-});
+};
+const RECORDING = record('Recording', 'One recording of one communication session.', RECORDING_PROPERTIES, ['cti']);
 
 const RECORDING_PAGE = record('RecordingPage', 'One page of recordings, newest first.', {
   items: { type: 'array', items: { $ref: 'Recording#' } },
@@ -83,38 +90,17 @@ const CONTROL_RESULT = record('ControlResult', 'The control has been carried out
   action: { type: 'string', enum: ['pause', 'resume', 'keep', 'discard'] },
 });
 
-const PROBLEM_FIELD = record('ProblemField', 'One field of the request that was wrong.', {
-  in: text('query, body, params or headers'),
-  name: { type: 'string' },
-  message: { type: 'string' },
-});
-
-const PROBLEM = record(
-  'Problem',
-  'Problem document (RFC 9457).',
-  {
-    type: { type: 'string', format: 'uri-reference' },
-    title: { type: 'string' },
-    status: { type: 'integer', minimum: 400, maximum: 599 },
-    detail: { type: 'string' },
-    errors: { type: 'array', items: { $ref: 'ProblemField#' } },
-    retryAfterSec: count(),
-  },
-  ['detail', 'errors', 'retryAfterSec'],
-);
-
 /** Added to the application by `$id`. */
 export const SHARED_SCHEMAS = [
   PACKET_COUNTS,
   PARTICIPANT,
   STREAM,
+  CTI,
   RECORDING,
   RECORDING_PAGE,
   SESSION,
   SESSION_LIST,
   CONTROL_RESULT,
-  PROBLEM_FIELD,
-  PROBLEM,
 ];
 
 export const SEARCH_QUERY = {
@@ -133,7 +119,8 @@ export const SEARCH_QUERY = {
     text: {
       type: 'string',
       maxLength: 256,
-      description: 'every word of it begins a word of the recording (participants, ids, codecs, warnings)',
+      description:
+        'every word of it begins a word of the recording (participants, ids, codecs, warnings, agents, attached data)',
     },
     state: { type: 'string', enum: [...RECORDING_STATES] },
     limit: { type: 'integer', minimum: 1, maximum: MAX_SEARCH_LIMIT, default: 50 },
@@ -153,11 +140,6 @@ export const AUDIO_QUERY = {
   },
 };
 
-export const NO_QUERY = { type: 'object', additionalProperties: false, properties: {} };
-
-/** Any text: one that names nothing is a 404, not a 400. */
-export const ID_PARAMS = { type: 'object', required: ['id'], properties: { id: { type: 'string' } } };
-
 export const CONTROL_BODY = {
   type: 'object',
   required: ['actor', 'reason'],
@@ -167,30 +149,3 @@ export const CONTROL_BODY = {
     reason: { type: 'string', minLength: 1, maxLength: 1024, description: 'why' },
   },
 };
-
-const MEANINGS: Record<number, string> = {
-  400: 'a parameter is wrong; `errors` says which',
-  404: 'there is no such thing',
-  409: 'not in this state; `retryAfterSec` says when to try again, if that may help',
-  410: 'it was discarded',
-  412: 'a precondition failed',
-  415: 'the body is not JSON',
-  416: 'the range begins behind the end',
-  503: 'not ready',
-};
-
-/** Responses of a route for the OpenAPI document: those given, and problem documents for the statuses listed. */
-export function responses(good: Record<string, object>, ...problems: number[]): Record<string, object> {
-  const bad = problems.map((status) => [
-    String(status),
-    {
-      description: MEANINGS[status] ?? 'problem',
-      content: { 'application/problem+json': { schema: { $ref: 'Problem#' } } },
-    },
-  ]);
-  return { ...good, ...Object.fromEntries(bad) };
-}
-
-export function json(description: string, schema: object): object {
-  return { description, content: { 'application/json': { schema } } };
-}

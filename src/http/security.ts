@@ -28,7 +28,7 @@ export async function requireLoopback(host: string): Promise<void> {
   const addresses = isIP(bare) ? [bare] : (await lookup(bare, { all: true })).map((found) => found.address);
   if (addresses.length > 0 && addresses.every(isLoopbackAddress)) return;
   throw new ListenRefused(
-    `HTTP will not listen on ${host}: without access control anybody who reaches it could hear every recording. ` +
+    `HTTP will not listen on ${host}: without access control anybody who reaches it could hear calls and control them. ` +
       'Listen on 127.0.0.1 and put a reverse proxy that checks who asks in front of it.',
   );
 }
@@ -58,14 +58,13 @@ function refuseForeign(request: FastifyRequest): void {
   }
 }
 
-/** @param styleHash CSP source of the one style sheet of the page. */
-export function registerSecurity(app: FastifyInstance, styleHash: string): void {
+/** @param styleHash CSP source of the one style sheet of the page; without it there is no page. */
+export function registerSecurity(app: FastifyInstance, styleHash?: string): void {
   const policy = [
     "default-src 'none'",
-    `style-src '${styleHash}'`,
-    "media-src 'self'",
-    "img-src 'self'",
-    "form-action 'self'",
+    ...(styleHash === undefined
+      ? []
+      : [`style-src '${styleHash}'`, "media-src 'self'", "img-src 'self'", "form-action 'self'"]),
     "base-uri 'none'",
     "frame-ancestors 'none'",
   ].join('; ');

@@ -1,7 +1,8 @@
 /** `/api/v1/sessions`: the recording sessions that run now, and what an operator can do with them. */
 import type { FastifyInstance } from 'fastify';
 import { HttpProblem } from './problem.ts';
-import { CONTROL_BODY, ID_PARAMS, json, NO_QUERY, responses } from './schemas.ts';
+import { ID_PARAMS, json, NO_QUERY, responses } from './schema-parts.ts';
+import { CONTROL_BODY } from './schemas.ts';
 import { CONTROL_ACTIONS, type SessionControl } from './session-control.ts';
 
 const SUMMARIES = {

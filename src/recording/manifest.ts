@@ -109,6 +109,7 @@ function describe(scan: Scan, timeline: Timeline, streams: RecordingStream[], du
     sipCallId: typeof origin?.sipCallId === 'string' ? origin.sipCallId : '',
     communicationSessionId: typeof origin?.communicationSessionId === 'string' ? origin.communicationSessionId : null,
     participants: notes.participants,
+    ...(notes.cti ? { cti: notes.cti } : {}),
     streams,
     recovered: isRecovered(scan),
     warnings: [...notes.warnings, ...ownWarnings(scan, timeline)],

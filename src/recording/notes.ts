@@ -3,7 +3,7 @@
  * known; read with care all the same, for a file may be older or damaged.
  */
 
-import type { RecordingParticipant } from '../store/recording.ts';
+import type { RecordingCti, RecordingParticipant } from '../store/recording.ts';
 
 /** RTP payload type as negotiated (RFC 3551, RFC 8866). */
 export interface NotedPayloadType {
@@ -44,6 +44,8 @@ export interface RecordingNotes {
   streams: Map<number, NotedStream>;
   metadata: unknown;
   participants: RecordingParticipant[];
+  /** As last noted. */
+  cti: RecordingCti | null;
   pauses: NotedPause[];
   warnings: string[];
   events: Array<Record<string, unknown>>;
@@ -77,6 +79,7 @@ export function emptyNotes(): RecordingNotes {
     streams: new Map(),
     metadata: null,
     participants: [],
+    cti: null,
     pauses: [],
     warnings: [],
     events: [],
@@ -120,6 +123,9 @@ export function readNote(notes: RecordingNotes, text: string): Record<string, un
     case 'metadata':
       notes.metadata = note.metadata ?? null;
       notes.participants = asArray(note.participants).map(readParticipant);
+      break;
+    case 'cti':
+      notes.cti = readCti(note);
       break;
     case 'pause':
     case 'resume':
@@ -182,6 +188,20 @@ function readParticipant(value: unknown): RecordingParticipant {
     aor: asText(participant.aor),
     name: asText(participant.name),
     channel: asNumber(participant.channel),
+  };
+}
+
+function readCti(note: Record<string, unknown>): RecordingCti {
+  const agents = asArray(note.agents) as Array<Record<string, unknown> | null>;
+  const userData = Object.entries(note.userData ?? {}).filter(([, value]) => typeof value === 'string');
+  return {
+    connId: asText(note.connId) ?? '',
+    callUuid: asText(note.callUuid) ?? '',
+    ani: asText(note.ani) ?? '',
+    dnis: asText(note.dnis) ?? '',
+    agents: agents.map((agent) => ({ agentId: asText(agent?.agentId) ?? '', dn: asText(agent?.dn) ?? '' })),
+    userData: Object.fromEntries(userData) as Record<string, string>,
+    updatedAt: asText(note.updatedAt) ?? new Date(0).toISOString(),
   };
 }
 

@@ -14,6 +14,7 @@ import { settlesWithin } from './bounded-wait.ts';
 import type { Finaliser } from './finaliser.ts';
 import { LiveRecording, type SessionFacts } from './live-recording.ts';
 import { LiveRecordings } from './live-recordings.ts';
+import type { RecordingFollower } from './recording-follower.ts';
 import { RecordingSession, refusal, refusalAnswer, sdpBody } from './recording-session.ts';
 import { cryptoPolicy, insecureRefusal, keysInClearWarning, type SecurityOptions } from './secure-policy.ts';
 
@@ -27,6 +28,8 @@ export interface CallsOptions {
   catalogue: Catalogue;
   finaliser: Pick<Finaliser, 'ended'>;
   admission: Pick<Admission, 'enter' | 'leave' | 'retryAfterSec'>;
+  /** Told of every recording; null: there is no CTI link. */
+  cti: RecordingFollower | null;
   metrics: Metrics;
   log: Logger;
 }
@@ -102,6 +105,7 @@ export class Calls {
         if (action !== 'pause' && action !== 'resume') return 'conflict';
         if (recording.paused === (action === 'pause')) return 'conflict';
         await recording.pause(action === 'pause', by, Date.now());
+        this.#options.cti?.controlled(recording, action, by);
         return 'ok';
       },
     };
@@ -165,18 +169,21 @@ export class Calls {
 
   #run(dialog: RecordingSession, session: SipSession): void {
     const { recording } = dialog;
-    const showRow = () => this.#options.catalogue.put(recording.view('recording', null));
+    const show = () => {
+      this.#options.catalogue.put(recording.view('recording', null));
+      this.#options.cti?.runs(recording);
+    };
     this.#dialogs.set(session, dialog);
     session.onAck = (body) => {
-      if (dialog.answerDue) this.#track(this.#onAck(session, dialog, body).then(showRow));
+      if (dialog.answerDue) this.#track(this.#onAck(session, dialog, body).then(show));
     };
     session.onReInvite = async (request) => {
       const answer = await dialog.onReInvite(request, session);
-      if (this.#dialogs.has(session)) showRow();
+      if (this.#dialogs.has(session)) show();
       return answer;
     };
     session.onEnded = (end) => this.#onEnded(session, end);
-    showRow();
+    show();
     dialog.askForMissing(session);
   }
 
@@ -207,6 +214,7 @@ export class Calls {
     if (!isLast) return await dialog.giveBack();
     if (!recording.committed) return await recording.abandon();
     const now = Date.now();
+    this.#options.cti?.ended(recording);
     this.#options.catalogue.put(recording.view('finalising', now));
     await recording.close(by, reason, now);
     this.#options.finaliser.ended(recording.id, recording.lane);

@@ -28,9 +28,16 @@ export interface OptionSpec {
   list?: boolean;
   /** What a right value looks like, for error messages. */
   example: string;
+  /** Never shown, not even when it is wrong. */
+  isSecret?: boolean;
 }
 
 const DNS_SERVER = String.raw`^(\[[0-9a-fA-F:.]+\](:\d{1,5})?|[0-9.]+(:\d{1,5})?|[0-9a-fA-F:.]+)$`;
+/** Credentials have no place in it: it is logged. */
+const WEBSOCKET_URL = String.raw`^wss?://[^\s/?#@]{1,255}(/[^\s?#@]{0,255})?$`;
+const file = (key: string, flag: string, description: string, example: string): OptionSpec => {
+  return { key, flag, description, schema: { type: 'string', minLength: 1 }, default: undefined, example };
+};
 const count = (minimum: number, maximum: number) => ({ type: 'integer', minimum, maximum });
 const toggle = { type: 'boolean' };
 
@@ -240,6 +247,47 @@ export const SERVER_OPTIONS: readonly OptionSpec[] = [
     description: "keep each recording's packets beside its audio, for replay",
     schema: toggle,
     default: true,
+    example: 'true or false',
+  },
+  {
+    key: 'cti.url',
+    flag: '--cti-url <url>',
+    description: 'CTI link to take events of calls from (default: none)',
+    schema: { type: 'string', pattern: WEBSOCKET_URL },
+    default: undefined,
+    example: 'wss://switch.example.com:5090/cti',
+  },
+  {
+    key: 'cti.token',
+    flag: '--cti-token <token>',
+    description: 'bearer token for the CTI link; better in the file or the environment, where ps does not show it',
+    schema: { type: 'string', pattern: '^[!-~]{1,512}$' },
+    default: undefined,
+    example: 'what "openssl rand -hex 32" prints',
+    isSecret: true,
+  },
+  file(
+    'cti.ca',
+    '--cti-ca <file>',
+    'certificates of the authorities that vouch for the CTI link, PEM',
+    '/etc/doubletrack/cti-ca.pem',
+  ),
+  file('cti.cert', '--cti-cert <file>', 'certificate to show to the CTI link, PEM', '/etc/doubletrack/cti-cert.pem'),
+  file('cti.key', '--cti-key <file>', 'private key of that certificate, PEM', '/etc/doubletrack/cti-key.pem'),
+  {
+    key: 'cti.followPause',
+    flag: '--cti-follow-pause',
+    description: 'pause and resume recordings when the CTI link says that the switch has (GSIP_RECORD)',
+    schema: toggle,
+    default: false,
+    example: 'true or false',
+  },
+  {
+    key: 'cti.askPause',
+    flag: '--cti-ask-pause',
+    description: 'ask the switch to pause and resume too when an operator does it here',
+    schema: toggle,
+    default: false,
     example: 'true or false',
   },
   {

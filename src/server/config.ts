@@ -8,6 +8,7 @@ import path from 'node:path';
 import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
 import type { Command } from 'commander';
 import type { SocketDriver } from '../media/index.ts';
+import { Secret } from '../secret.ts';
 import {
   ConfigError,
   isWildcard,
@@ -59,6 +60,7 @@ export interface ServerConfig {
   liveDelayMs: number;
   sessionExpiresSec: number;
   keepPackets: boolean;
+  cti: ServerCtiConfig | null;
   logLevel: (typeof LOG_LEVELS)[number];
 }
 
@@ -70,6 +72,18 @@ export interface TlsConfig {
   clientCertificate: (typeof CLIENT_CERTIFICATES)[number];
   /** Host for Contact and Via over TLS. */
   host: string | null;
+}
+
+/** The CTI link that this server is a client of. */
+export interface ServerCtiConfig {
+  url: string;
+  token: Secret | null;
+  /** Files in PEM form, absolute paths; null when not given. */
+  ca: string | null;
+  cert: string | null;
+  key: string | null;
+  followPause: boolean;
+  askPause: boolean;
 }
 
 /** A value as written, and where: `--lanes`, `DOUBLETRACK_LANES`, or `lanes in /etc/doubletrack.yaml`. */
@@ -167,7 +181,7 @@ function describe(error: ErrorObject | undefined): string {
 
 function wrong(spec: OptionSpec, { value, source }: Given, what: string): ConfigError {
   return new ConfigError(
-    `${spec.key} ${what}: ${source} says ${JSON.stringify(value)}; write for example ${spec.example}`,
+    `${spec.key} ${what}: ${source} says ${spec.isSecret ? '[secret]' : JSON.stringify(value)}; write for example ${spec.example}`,
   );
 }
 
@@ -224,6 +238,7 @@ function assemble(given: Map<string, Given>): ServerConfig {
     liveDelayMs: get('liveDelayMs'),
     sessionExpiresSec: get('sessionExpiresSec'),
     keepPackets: get('keepPackets'),
+    cti: ctiConfig(get, fail),
     logLevel: get('logLevel'),
   };
 }
@@ -267,6 +282,33 @@ function tlsConfig(get: <T>(key: string) => T, sip: readonly SipListenAddress[],
       'secure: required needs a TLS listener: add --sip tls:0.0.0.0:5061, with --tls-cert and --tls-key',
     );
   return tls;
+}
+
+function ctiConfig(get: <T>(key: string) => T, fail: Fail): ServerCtiConfig | null {
+  const file = (key: string) => {
+    const name = get<string | undefined>(key);
+    return name === undefined ? null : path.resolve(name);
+  };
+  const url = get<string | undefined>('cti.url');
+  const token = get<string | undefined>('cti.token');
+  const [ca, cert, key] = [file('cti.ca'), file('cti.cert'), file('cti.key')];
+  const [followPause, askPause] = [get<boolean>('cti.followPause'), get<boolean>('cti.askPause')];
+  if (url === undefined) {
+    if (token === undefined && !ca && !cert && !key && !followPause && !askPause) return null;
+    throw new ConfigError('the cti options need cti.url, such as wss://switch.example.com:5090/cti');
+  }
+  if ((cert === null) !== (key === null)) throw fail('cti.cert', 'and cti.key belong together');
+  if (token === undefined && cert === null) {
+    throw new ConfigError('the CTI link needs cti.token, or cti.cert and cti.key: it lets in nobody without');
+  }
+  // A token in the clear is everybody's (RFC 6750 section 5.3).
+  if (token !== undefined && !/^(wss:|ws:\/\/(127\.|\[::1\]|localhost[:/]))/.test(url)) {
+    throw fail('cti.url', 'must begin with wss: unless it names this machine, for the token must not go in the clear');
+  }
+  if (cert !== null && !url.startsWith('wss:'))
+    throw fail('cti.url', 'must begin with wss: for a certificate to be shown');
+  const secret = token === undefined ? null : new Secret(Buffer.from(token, 'latin1'));
+  return { url, token: secret, ca, cert, key, followPause, askPause };
 }
 
 function dnsServer(text: string, fail: Fail): string {

@@ -14,7 +14,7 @@ import type {
 } from '../media/index.ts';
 import type { RsMetadata } from '../siprec/index.ts';
 import { applyMetadata, participantsByLabel } from '../siprec/index.ts';
-import type { Recording, RecordingParticipant } from '../store/recording.ts';
+import type { Recording, RecordingCti, RecordingParticipant } from '../store/recording.ts';
 
 /** What an INVITE says of itself and of what is recorded. */
 export interface SessionFacts {
@@ -65,6 +65,7 @@ export class LiveRecording {
   readonly #warnings: string[] = [];
   #metadata: RsMetadata | null = null;
   #participants: RecordingParticipant[] = [];
+  #cti: RecordingCti | null = null;
   #paused = false;
   /** Null once a call has been answered: until then nothing is kept of it. */
   #uncommitted: object[] | null = [];
@@ -170,6 +171,12 @@ export class LiveRecording {
     this.#noteMetadata();
   }
 
+  /** What the CTI link has told of the conversation until now. */
+  setCti(cti: RecordingCti): void {
+    this.#cti = cti;
+    this.#note({ type: 'cti', ...cti });
+  }
+
   async pause(on: boolean, by: { actor: string; reason: string }, nowMs: number): Promise<void> {
     await this.#media.pause(on);
     this.#paused = on;
@@ -212,6 +219,7 @@ export class LiveRecording {
       sipCallId: this.facts.sipCallId,
       communicationSessionId: this.facts.communicationSessionId,
       participants: this.#participants,
+      ...(this.#cti ? { cti: this.#cti } : {}),
       streams: [],
       recovered: false,
       warnings: [...this.#warnings],
@@ -219,11 +227,15 @@ export class LiveRecording {
   }
 
   sessionView(): SessionView {
-    const { id, startedAt, sipCallId, communicationSessionId, participants } = this.view('recording', null);
+    const { id, startedAt, sipCallId, communicationSessionId, participants, cti } = this.view('recording', null);
     const streams = [...this.#streams.values()].map(({ label, channel, held, media, srtp }) => {
       return { label, channel, held, srtp: srtp?.receive.suite ?? null, rtpPort: media.rtpPort };
     });
-    return { id, startedAt, sipCallId, communicationSessionId, paused: this.#paused, participants, streams };
+    return {
+      ...{ id, startedAt, sipCallId, communicationSessionId, paused: this.#paused, participants },
+      ...(cti ? { cti } : {}),
+      streams,
+    };
   }
 
   #stream(index: number): LiveStream {

@@ -15,6 +15,7 @@ import { SqliteCatalogue } from '../store/sqlite-catalogue.ts';
 import { Admission } from './admission.ts';
 import { Calls } from './calls.ts';
 import type { ServerConfig } from './config.ts';
+import { CtiFollower } from './cti-follower.ts';
 import { type DataFolder, openDataFolder } from './data-folder.ts';
 import { Finaliser } from './finaliser.ts';
 import { recover } from './recovery.ts';
@@ -33,6 +34,7 @@ export class RecordingServer {
   readonly #metrics: Metrics;
   readonly #tlsFiles: TlsFiles;
   readonly #sip: SipEndpoint;
+  readonly #cti: CtiFollower | null;
   #engine!: MediaEngine;
   #calls!: Calls;
   #http!: Awaited<ReturnType<typeof createHttpServer>>;
@@ -54,7 +56,9 @@ export class RecordingServer {
       lanes: () => this.#engine.stats().lanes,
       sessionsActive: () => this.#calls?.recordings ?? 0,
       finaliserQueue: () => this.#finaliser.queueLength,
+      ...(config.cti ? { cti: () => this.#cti!.state } : {}),
     });
+    this.#cti = config.cti && new CtiFollower(config.cti, this.#catalogue, log);
     this.#tlsFiles = new TlsFiles(config.tls);
     this.#sip = this.#createEndpoint();
   }
@@ -152,18 +156,20 @@ export class RecordingServer {
     this.#calls = new Calls({
       ...{ mediaAddress: address, mediaTimeoutSec: this.#config.mediaTimeoutSec, security: this.#config },
       ...{ engine: this.#engine, catalogue: this.#catalogue, finaliser: this.#finaliser },
-      ...{ admission: this.#admission, metrics: this.#metrics, log: this.#log },
+      ...{ admission: this.#admission, metrics: this.#metrics, cti: this.#cti, log: this.#log },
     });
     await this.#sip.start();
     this.#http = await createHttpServer({
       catalogue: this.#catalogue,
       objects: new FolderObjects(this.#folder.recordings),
       sessions: this.#calls.control(),
+      cti: this.#cti,
       health: { ready: () => this.#ready && this.#admission.refusal() === null },
       metrics: this.#metrics.registry,
       log: this.#log,
     });
     await listenHttp(this.#http, this.#config.http);
+    this.#cti?.start();
     this.#certificateTimer = setInterval(() => {
       if (this.#tlsFiles.changed()) this.reloadCertificates();
     }, CERTIFICATE_LOOK_MS);
@@ -174,6 +180,7 @@ export class RecordingServer {
   async #release(): Promise<void> {
     if (this.#certificateTimer) clearInterval(this.#certificateTimer);
     this.#admission.close();
+    this.#cti?.close();
     await this.#http?.close();
     await this.#sip.close();
     await this.#engine?.close();
@@ -228,7 +235,7 @@ export class RecordingServer {
   }
 
   #onFinalised(recording: Recording): void {
-    this.#catalogue.put(recording);
+    this.#catalogue.put(withNewerCti(recording, this.#catalogue.get(recording.id)));
     // Not committed: the packets stay, and the next start makes the row again.
     if (this.#catalogue.flush()) this.#finaliser.release(recording.id);
     this.#log.info({ recording: recording.id, durationMs: recording.durationMs }, 'recording complete');
@@ -244,4 +251,9 @@ export class RecordingServer {
         warnings: [...row.warnings, `finalising failed: ${error.message}`],
       });
   }
+}
+
+/** What a CTI link has told after the end stands in the row alone; what was told just before a crash may stand in the journal alone. */
+function withNewerCti(made: Recording, row: Recording | null): Recording {
+  return row?.cti && (!made.cti || row.cti.updatedAt > made.cti.updatedAt) ? { ...made, cti: row.cti } : made;
 }

@@ -18,7 +18,7 @@ export interface RecordingQuery {
   participant?: string | undefined;
   /** Exactly the SIP Call-ID or the communication session's id. */
   callId?: string | undefined;
-  /** Every word of it begins a word of the recording: participants, ids, codecs, warnings. Case and accents don't count. */
+  /** Every word of it begins a word of the recording: participants, ids, codecs, warnings, agents, attached data. Case and accents don't count. */
   text?: string | undefined;
   state?: RecordingState | undefined;
   /** At most this many items, 1 to {@link MAX_SEARCH_LIMIT}; {@link DEFAULT_SEARCH_LIMIT} when left out. */

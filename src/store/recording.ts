@@ -62,6 +62,21 @@ export interface RecordingStream {
   packets: PacketCounts;
 }
 
+/** What the CTI link has told of the conversation. */
+export interface RecordingCti {
+  connId: string;
+  callUuid: string;
+  ani: string;
+  /** What was dialled: the queue, where there is one. */
+  dnis: string;
+  /** Those that took part, in order of appearance. */
+  agents: { agentId: string; dn: string }[];
+  /** Attached data, as it was last. */
+  userData: Record<string, string>;
+  /** When the last event that is in it happened; ISO 8601. */
+  updatedAt: string;
+}
+
 /** One recording of one communication session. Times are ISO 8601 in UTC with milliseconds. */
 export interface Recording {
   /** UUID made by this server; the name of everything stored for the recording. */
@@ -77,6 +92,8 @@ export interface Recording {
   /** Identifies the conversation; two recording sessions of one conversation share it. */
   communicationSessionId: string | null;
   participants: RecordingParticipant[];
+  /** Left out where no CTI link has told anything. */
+  cti?: RecordingCti;
   streams: RecordingStream[];
   /** True if the server died during the call and the recording was made from what the journal held. */
   recovered: boolean;

@@ -2,7 +2,7 @@
  * How text is compared in searches. One place for both sides, the stored and the asked, so that they can't disagree.
  */
 
-import type { Recording } from './recording.ts';
+import type { Recording, RecordingCti } from './recording.ts';
 
 /** Longer queries are cut: more words than this never make a search better. */
 const MAX_QUERY_WORDS = 16;
@@ -32,6 +32,12 @@ export function recordingWords(recording: Recording): string[] {
     ...recording.participants.flatMap((p) => [p.aor, p.name]),
     ...recording.streams.map((s) => s.codec),
     ...recording.warnings,
+    ...(recording.cti ? ctiTexts(recording.cti) : []),
   ];
   return [...new Set(said.flatMap((text) => (text === null ? [] : wordsOf(text))))];
+}
+
+function ctiTexts({ connId, callUuid, ani, dnis, agents, userData }: RecordingCti): string[] {
+  const attached = Object.entries(userData).flat();
+  return [connId, callUuid, ani, dnis, ...agents.flatMap(({ agentId, dn }) => [agentId, dn]), ...attached];
 }

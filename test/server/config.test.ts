@@ -7,6 +7,7 @@ import { after, describe, test } from 'node:test';
 import { Command } from 'commander';
 import fc from 'fast-check';
 import { stringify } from 'yaml';
+import { Secret } from '../../src/secret.ts';
 import { addServerOptions, ConfigError, loadServerConfig, type ServerConfig } from '../../src/server/config.ts';
 import { attributeName, flagName, SERVER_OPTIONS, variableName } from '../../src/server/config-options.ts';
 
@@ -54,20 +55,38 @@ const OTHER: Record<string, [string, unknown]> = {
   liveDelayMs: ['200', 200],
   sessionExpiresSec: ['90', 90],
   keepPackets: ['true', true],
+  'cti.url': ['ws://127.0.0.1:5090/cti', 'ws://127.0.0.1:5090/cti'],
+  'cti.token': ['token-of-the-test', 'token-of-the-test'],
+  'cti.ca': ['/etc/x/cti-ca.pem', '/etc/x/cti-ca.pem'],
+  'cti.cert': ['/etc/x/cti-cert.pem', '/etc/x/cti-cert.pem'],
+  'cti.key': ['/etc/x/cti-key.pem', '/etc/x/cti-key.pem'],
+  'cti.followPause': ['true', true],
+  'cti.askPause': ['true', true],
   logLevel: ['debug', 'debug'],
 };
+
+const CTI = ['--cti-url', 'wss://switch.example.com/cti'];
+const CTI_TOKEN = ['--cti-token', 'token'];
 
 /** What an option needs beside it. */
 const BESIDE: Record<string, string[]> = {
   'tls.cert': ['--tls-key', 'key.pem'],
   'tls.key': ['--tls-cert', 'cert.pem'],
   'tls.clientCertificate': ['--tls-ca', 'ca.pem'],
+  'cti.url': CTI_TOKEN,
+  'cti.token': CTI,
+  'cti.ca': [...CTI, ...CTI_TOKEN],
+  'cti.cert': [...CTI, '--cti-key', 'key.pem'],
+  'cti.key': [...CTI, '--cti-cert', 'cert.pem'],
+  'cti.followPause': [...CTI, ...CTI_TOKEN],
+  'cti.askPause': [...CTI, ...CTI_TOKEN],
 };
 /** Names of files may be anything. */
-const ANYTHING = new Set(['data', 'tls.cert', 'tls.key', 'tls.ca']);
+const ANYTHING = new Set(['data', 'tls.cert', 'tls.key', 'tls.ca', 'cti.ca', 'cti.cert', 'cti.key']);
 
 function pick(config: ServerConfig, key: string): unknown {
-  return key.split('.').reduce<unknown>((node, name) => (node as Record<string, unknown>)[name], config);
+  const value = key.split('.').reduce<unknown>((node, name) => (node as Record<string, unknown>)[name], config);
+  return value instanceof Secret ? Buffer.from(value.reveal()).toString() : value;
 }
 
 function inFile(key: string, value: unknown): string {
@@ -129,6 +148,25 @@ describe('configuration of the server', () => {
     assert.equal(load(['--config', on], { DOUBLETRACK_KEEP_PACKETS: 'false' }).keepPackets, false);
     assert.equal(load(['--config', on], { DOUBLETRACK_KEEP_PACKETS: ' ' }).keepPackets, true);
     assert.deepEqual(load(['--config', file('')]).limits, load().limits);
+  });
+
+  test('the CTI link: what belongs together, no token in the clear, and none in a message', () => {
+    const wrong = (...argv: string[]) => message(() => load(argv));
+    assert.match(wrong('--cti-follow-pause'), /need cti\.url/);
+    assert.match(wrong(...CTI), /cti\.token, or cti\.cert and cti\.key/);
+    assert.match(wrong(...CTI, '--cti-cert', 'c.pem'), /cti\.cert and cti\.key belong together/);
+    const clear = ['--cti-url', 'ws://switch.example.com/cti'];
+    assert.match(wrong(...clear, ...CTI_TOKEN), /must begin with wss: unless/);
+    assert.match(
+      wrong('--cti-url', 'ws://[::1]/cti', '--cti-cert', 'c', '--cti-key', 'k'),
+      /begin with wss: for a cert/,
+    );
+    assert.match(wrong('--cti-url', 'https://switch.example.com'), /cti\.url has the wrong form/);
+    const shown = wrong(...CTI, '--cti-token', 'secret of mine');
+    assert.match(shown, /cti\.token has the wrong form: --cti-token says \[secret\]/);
+    assert.ok(!shown.includes('secret of mine'));
+    assert.ok(!JSON.stringify(load([...CTI, ...CTI_TOKEN])).includes('"token":"token"'));
+    assert.equal(load().cti, null);
   });
 
   test('SIP addresses: several flags, commas in the variable, a list or one in the file', () => {

@@ -72,6 +72,21 @@ test('RFC 2069: without qop neither count nor client nonce matter', () => {
   assert.equal(digestResponse(input), '1949323746fe6a43ef61f9606e7febea');
 });
 
+test('RFC 8760 2.3: who is challenged with some of the algorithms answers with those', () => {
+  const server = new DigestServer({ realm: REALM });
+  const headers = server.challenge(401, NOW, false, ['MD5']);
+  assert.deepEqual(
+    headers.map(([, challenge]) => parseDigest(challenge)!.get('algorithm')),
+    ['MD5'],
+  );
+  const sign = (challenge: string) =>
+    authorization({ challenge, credentials: ALICE, method: 'REGISTER', uri: `sip:${REALM}`, count: 1, cnonce: 'c' })!;
+  const verdict = (challenge: string) =>
+    server.verify(request([['Authorization', sign(challenge)]]), 401, passwordOf, NOW, ['MD5']).result;
+  assert.equal(verdict(server.challenge(401, NOW)[0]![1]), 'wrong');
+  assert.equal(verdict(headers[0]![1]), 'ok');
+});
+
 test('RFC 7616 3.9.1: a client answers the challenge of the example', () => {
   const challenge = `Digest realm="http-auth@example.org", qop="auth, auth-int", algorithm=SHA-256, nonce="${RFC_7616.nonce}", opaque="FQhe/qaU925kfnzjCev0ciny7QMkPqMAFRtzCUYo5tdS"`;
   const credentials = { username: RFC_7616.username, password: RFC_7616.password };

@@ -109,6 +109,7 @@ class Assembly {
         dn: e.dn,
         name: e.name ?? e.dn,
         password: passwordOf(e, ['extensions', index], this.#places),
+        digest: e.digest,
         record: e.record,
         forward: {
           busy: e.forward.busy ?? null,

@@ -87,6 +87,12 @@ const EXTENSION = keys('A directory number (DN) that a phone registers.', ['dn']
   name: text('shown to other parties and in metadata; by default the DN', 128, { examples: ['Reception'] }),
   password: secret(`of digest authentication; ${VARIABLE}`),
   passwordFile: file('a file that holds the password, instead of `password`', 'secrets/1001'),
+  digest: list(
+    'algorithms of digest authentication (RFC 8760); `[MD5]` for phones that give up at a name which they do not know',
+    choice('', ['SHA-256', 'MD5'], { examples: ['MD5'] }),
+    2,
+    { default: ['SHA-256', 'MD5'], minItems: 1, uniqueItems: true },
+  ),
   record: toggle('full-time recording: every call of this DN'),
   forward: keys(
     'where its calls go instead',

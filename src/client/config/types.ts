@@ -38,6 +38,8 @@ export interface ExtensionConfig {
   name: string;
   /** Of digest authentication; the user name is the DN. */
   password: string;
+  /** Algorithms that it is challenged with, best first; both when left out. Phones that know RFC 2617 only take no other than MD5. */
+  digest?: readonly ('SHA-256' | 'MD5')[];
   /** Full-time recording of every call of this DN (Genesys' `record=true`). */
   record: boolean;
   /** Where its calls go when it is busy, or does not answer in time; null: nowhere. */

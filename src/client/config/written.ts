@@ -18,6 +18,7 @@ export interface WrittenTls {
 export interface WrittenExtension extends WrittenPassword {
   dn: string;
   name?: string;
+  digest: ('SHA-256' | 'MD5')[];
   record: boolean;
   forward: { busy?: string; noAnswer?: string; afterSec: number };
   supervises: string[];

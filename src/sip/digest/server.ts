@@ -43,11 +43,19 @@ export class DigestServer {
     });
   }
 
-  /** One header for each algorithm. */
-  challenge(status: ChallengeStatus, nowMs: number, stale = false): [string, string][] {
+  /**
+   * One header for each algorithm. A user agent that knows RFC 2617 only may give up at a name that it does not know, wherever
+   * that stands: it is challenged with `algorithms` that it knows.
+   */
+  challenge(
+    status: ChallengeStatus,
+    nowMs: number,
+    stale = false,
+    algorithms: readonly DigestAlgorithm[] = this.#algorithms,
+  ): [string, string][] {
     const name = status === 401 ? 'WWW-Authenticate' : 'Proxy-Authenticate';
     const nonce = this.#nonces.make(nowMs);
-    return this.#algorithms.map((algorithm): [string, string] => {
+    return algorithms.map((algorithm): [string, string] => {
       const params: [string, string][] = [
         ['realm', this.#realm],
         ['nonce', nonce],
@@ -59,12 +67,13 @@ export class DigestServer {
     });
   }
 
-  /** Checks the credentials of a request. `passwordOf` gives null for a user that there is not. */
+  /** Checks the credentials of a request: by `algorithms` that were offered. `passwordOf` gives null for a user that there is not. */
   verify(
     request: SipRequest,
     status: ChallengeStatus,
     passwordOf: (username: string) => string | null,
     nowMs: number,
+    algorithms: readonly DigestAlgorithm[] = this.#algorithms,
   ): DigestVerdict {
     const lines = request.headers(status === 401 ? 'Authorization' : 'Proxy-Authorization');
     const read = lines.map(parseDigest);
@@ -73,7 +82,7 @@ export class DigestServer {
     const claim = claimOf(params);
     if (!claim) return { result: 'malformed', username: null };
     const { username } = claim;
-    const known = this.#algorithms.find((one) => one === (claim.algorithm ?? 'MD5').toUpperCase());
+    const known = algorithms.find((one) => one === (claim.algorithm ?? 'MD5').toUpperCase());
     const password = passwordOf(username);
     if (!known || !isSameTarget(claim.uri, request.uri)) return { result: 'wrong', username };
     // A user that there is not costs the same time.

@@ -72,7 +72,7 @@ describe('defaults and values', () => {
           ...{ dn: '*7', name: 'x', password: 'p', record: true, agentId: 'agent-7', srtp: 'off', supervises: ['*'] },
           forward: { busy: '0123', noAnswer: '8', afterSec: 5 },
         },
-        { dn: '8', password: 'p' },
+        { dn: '8', password: 'p', digest: ['MD5'] },
       ],
       recording: {
         ...{ group: 'main', alsoGroups: [{ group: 'archive', purpose: 'compliance' }], agents: ['agent-7'] },
@@ -103,8 +103,10 @@ describe('defaults and values', () => {
       {
         ...{ dn: '*7', name: 'x', password: 'p', record: true, agentId: 'agent-7', srtp: 'off', supervises: ['*'] },
         forward: { busy: '0123', noAnswer: '8', afterSec: 5 },
+        digest: ['SHA-256', 'MD5'],
       },
       {
+        digest: ['MD5'],
         ...{ dn: '8', name: '8', password: 'p', record: false, agentId: null, srtp: 'required', supervises: [] },
         forward: { busy: null, noAnswer: null, afterSec: 20 },
       },
@@ -352,7 +354,7 @@ describe('mistakes', () => {
     ].join('\n');
     assert.deepEqual(refusal(text).split('\n'), [
       'client.yaml:3:9: extensions[0].dn: found the number 1001, expected a number in quotes: up to 64 digits, letters or . _ + * # -; for example dn: "1001"',
-      'client.yaml:4:5: extensions[0].passwort: found the unknown key "passwort", expected password, perhaps (known are dn, name, password, passwordFile, record, forward, supervises, srtp, agentId)',
+      'client.yaml:4:5: extensions[0].passwort: found the unknown key "passwort", expected password, perhaps (known are dn, name, password, passwordFile, digest, record, forward, supervises, srtp, agentId)',
       'client.yaml:6:10: media.lanes: found "many", expected a whole number from 1 to 256',
     ]);
     const many = refusal({ extensions: Array.from({ length: 30 }, () => ({ dn: 1 })) }).split('\n');

@@ -76,6 +76,12 @@ export class Capture {
     return new Capture(file, ports, child, said);
   }
 
+  /** All that has been there until now; it goes on. */
+  async soFar(): Promise<Captured> {
+    await this.#untilAllIsWritten();
+    return await Captured.read(this.#file, { isWhole: false });
+  }
+
   /** @throws when something is missing in it */
   async stop(): Promise<Captured> {
     await this.#untilAllIsWritten();
@@ -113,12 +119,12 @@ export class Captured {
     this.sip = datagrams.flatMap(sipOf);
   }
 
-  static async read(file: string): Promise<Captured> {
+  static async read(file: string, { isWhole = true } = {}): Promise<Captured> {
     const datagrams: CapturedDatagram[] = [];
     const { problem } = await readCapture(file, ({ sourcePort, destinationPort, payload }, atUs) => {
       datagrams.push({ atUs, fromPort: sourcePort, toPort: destinationPort, bytes: Buffer.from(payload) });
     });
-    if (problem !== null) throw new Error(`the capture cannot be read to its end: ${problem}`);
+    if (problem !== null && isWhole) throw new Error(`the capture cannot be read to its end: ${problem}`);
     return new Captured(datagrams);
   }
 

@@ -27,6 +27,7 @@ const FIRST_MEDIA = 4;
 
 export interface PhoneOptions {
   dn: string;
+  /** Without spaces and semicolons: baresip ends it there. */
   password: string;
   /** Host and port. */
   registrar: string;
@@ -100,8 +101,13 @@ export class Phone {
   }
 
   async register(): Promise<void> {
-    await this.#control.command('uanew', this.#account(REGISTERS_EVERY_SEC));
+    await this.tryToRegister();
     await this.event('REGISTER_OK');
+  }
+
+  /** Wait for REGISTER_OK or REGISTER_FAIL. */
+  async tryToRegister(): Promise<void> {
+    await this.#control.command('uanew', this.#account(REGISTERS_EVERY_SEC));
   }
 
   /** Takes and makes calls without a registrar. */
@@ -133,7 +139,7 @@ export class Phone {
     }
   }
 
-  /** Resolves when it rings or is answered is another matter: wait for CALL_RINGING, CALL_ESTABLISHED. */
+  /** Whether it rings or is answered is another matter: wait for CALL_RINGING, CALL_ESTABLISHED or CALL_CLOSED. */
   async dial(to: string): Promise<void> {
     await this.#control.command('dial', to);
   }
