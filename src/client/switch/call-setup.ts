@@ -184,6 +184,7 @@ export class CallSetup {
     caller.isRecordAware = invite.request.lists('supported', 'record-aware');
     leg.isRecordAware = response.lists('supported', 'record-aware');
     caller.session = invite.accept({ body: sdpBody(body) });
+    if (caller.party.dn !== null) caller.session.stayOnFlow(); // a phone is where it calls from, whatever its Contact says
     if (!this.#offer) {
       caller.session.onAck = (ack) => {
         conversation.takeAck(caller, ack).catch(() => conversation.end('the caller did not answer our offer'));
