@@ -197,7 +197,10 @@ function anchor(sink: usize, epoch: u32, extSeq: u32, timestamp: u32, arrivalUs:
   if (isStarted && load<u32>(sink, SINK_EPOCH_AT) == epoch) own = timestamp + load<u32>(sink, SINK_TIMESTAMP_OFFSET_AT);
   else if (isStarted) {
     const elapsedUs = arrivalUs - load<u64>(sink, SINK_ARRIVAL_US_AT);
-    own += max<u32>(max<u32>(1, load<u32>(sink, SINK_STEP_AT)), ((elapsedUs * (load<u32>(sink, SINK_CLOCK_RATE_AT) as u64)) / 1000000) as u32);
+    own += max<u32>(
+      max<u32>(1, load<u32>(sink, SINK_STEP_AT)),
+      ((elapsedUs * (load<u32>(sink, SINK_CLOCK_RATE_AT) as u64)) / 1000000) as u32,
+    );
   }
   const seq = load<u32>(sink, SINK_NEXT_SEQ_AT);
   store<u32>(sink, epoch, SINK_EPOCH_AT);

@@ -17,8 +17,8 @@ import { Anchor } from './media-server/anchor.ts';
 import { RecordingDecisions } from './policy/index.ts';
 import { optionsProbe, ResourceManager, srvResolver } from './resource-manager/index.ts';
 import { Controls } from './switch/controls.ts';
-import { Registrar } from './switch/registrar.ts';
 import { Guests } from './switch/guests.ts';
+import { Registrar } from './switch/registrar.ts';
 import { Switch } from './switch/switch.ts';
 
 const DRAIN_LOOK_MS = 100;

@@ -15,6 +15,8 @@ export interface AnchorOptions {
   lookBackSeconds: number;
 }
 
+/** A callee may speak as soon as it has answered: so much of it waits in the look-back until the caller can hear it. */
+const FIRST_WORDS_SEC = 0.5;
 /** 47 CFR 64.501: 1,400 Hz for a fifth of a second, every 12 to 15 seconds. */
 const RECORDING_TONE = { frequencyHz: 1_400, onMs: 200, everyMs: 15_000, levelDbm0: -18 };
 /** Until an end says what it sends. */
@@ -30,6 +32,8 @@ export class AnchorEnd {
   media: NegotiatedMedia | null = null;
   /** Whom it hears: one as they come, several mixed. */
   hears: AnchorEnd[] = [];
+  /** It has been sent something before. */
+  hasHeard = false;
   /** It hears now and then that it is recorded. */
   hasTone = false;
   /** What it is sent. */
@@ -164,15 +168,19 @@ export class Anchor {
 
   async #connect(to: AnchorEnd): Promise<void> {
     const { media } = to;
+    const isFirst = to.outlet === null && !to.hasHeard;
     const heard = to.hears.filter((one) => one.media !== null);
     await to.outlet?.remove();
     to.outlet = null;
     const [first] = heard;
     if (!media || !first) return;
+    to.hasHeard = true;
     const way = { remote: 'learned' as const, via: to.stream, srtp: media.crypto?.srtp.send ?? null };
     if (to.hears.length === 1 && !to.hasTone) {
       const payloadTypes = renumbered(first.media!.payloadTypes, media.payloadTypes);
-      to.outlet = await this.session.addSink(first.stream, { ...way, payloadTypes, paused: !media.hears });
+      const lookBack =
+        isFirst && media.hears && this.#options.lookBackSeconds >= FIRST_WORDS_SEC ? FIRST_WORDS_SEC : false;
+      to.outlet = await this.session.addSink(first.stream, { ...way, payloadTypes, lookBack, paused: !media.hears });
       return;
     }
     const { payloadType, encoding } = mixable(media.payloadTypes);

@@ -111,7 +111,8 @@ export class CallRecording {
     const { lookBackSec, alsoGroups } = this.#options.policy();
     if (decision.record === 'none') return;
     if (conversation.anchor === null) return this.#onNobody(conversation, 'its media could not be anchored');
-    const isUnwanted = this.#options.policy().honourPreference && !decision.mandatory && conversation.preference === 'off';
+    const isUnwanted =
+      this.#options.policy().honourPreference && !decision.mandatory && conversation.preference === 'off';
     if (isUnwanted) return this.#onNobody(conversation, 'a party does not want it (a=recordpref:off)');
     const from = this.#from(decision.dest ?? decision.group);
     if (from === null) return this.#onNobody(conversation, 'no group of recorders is configured');

@@ -199,7 +199,9 @@ export class Conversation {
 
   /** What the parties say of being recorded (RFC 7866 6.2): the strictest of it; null: nothing. */
   get preference(): 'on' | 'off' | 'pause' | null {
-    const said = this.legs.map(({ remote }) => remote?.media.find(({ kind }) => kind === 'audio')?.attribute('recordpref'));
+    const said = this.legs.map(({ remote }) =>
+      remote?.media.find(({ kind }) => kind === 'audio')?.attribute('recordpref'),
+    );
     return (['off', 'pause', 'on'] as const).find((one) => said.includes(one)) ?? null;
   }
 
@@ -213,7 +215,9 @@ export class Conversation {
       if (!anchored) continue;
       if (isRecordAware && anchored.media.record !== state) {
         anchored.media.record = state;
-        this.agreeAgain(leg).catch((error: unknown) => this.#warn(error, 'a party could not be told that it is recorded'));
+        this.agreeAgain(leg).catch((error: unknown) =>
+          this.#warn(error, 'a party could not be told that it is recorded'),
+        );
       } else if (!isRecordAware && byTone) {
         anchor.tell(anchored.end, state === 'on').catch((error: unknown) => this.#warn(error, 'no tone for a party'));
       }

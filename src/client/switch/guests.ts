@@ -69,12 +69,15 @@ export class Guests {
       return leg.id;
     } catch (error) {
       await path.anchor.removeEnd(end).catch(() => {});
-      throw error instanceof WrongState ? error : new WrongState(`${number} cannot be connected: ${(error as Error).message}`);
+      throw error instanceof WrongState
+        ? error
+        : new WrongState(`${number} cannot be connected: ${(error as Error).message}`);
     }
   }
 
   async #bringHere(conversation: Conversation): Promise<AnchoredPath> {
-    if (conversation.state === 'ringing' || conversation.isOver) throw new WrongState('the call is not answered, or over');
+    if (conversation.state === 'ringing' || conversation.isOver)
+      throw new WrongState('the call is not answered, or over');
     try {
       await conversation.bringHere();
     } catch (error) {
@@ -119,13 +122,19 @@ export class Guests {
 
   async #leave(conversation: Conversation, { leg, end, isParty }: Guest): Promise<void> {
     conversation.attendants.delete(leg);
-    if (isParty) conversation.guests.splice(conversation.guests.indexOf(leg), 1);
     const { anchor } = conversation;
     if (conversation.isOver || !anchor) return;
     for (const one of anchor.ends) {
-      if (one.hears.includes(end)) await anchor.hear(one, one.hears.filter((heard) => heard !== end));
+      if (one.hears.includes(end))
+        await anchor.hear(
+          one,
+          one.hears.filter((heard) => heard !== end),
+        );
     }
-    if (isParty) this.#tell('party-deleted', conversation, leg);
+    if (isParty) {
+      conversation.guests.splice(conversation.guests.indexOf(leg), 1);
+      this.#tell('party-deleted', conversation, leg);
+    }
     await anchor.removeEnd(end);
   }
 

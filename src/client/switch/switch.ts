@@ -2,9 +2,10 @@
  * The switch: registrar and back-to-back user agent between extensions and trunks. It decides with every call who is recorded, and has the media
  * of those calls brought to the media server.
  */
+
+import type { Sdp } from '../../sdp/index.ts';
 import type { IncomingInvite, SipAnswer, SipEndpoint, SipRequest, SipSource } from '../../sip/index.ts';
 import { parseSipUri, unescapeUri } from '../../sip/index.ts';
-import type { Sdp } from '../../sdp/index.ts';
 import type { ClientConfig } from '../config/types.ts';
 import type { Anchor } from '../media-server/anchor.ts';
 import type { CallView, RegistrationView, SwitchEvent } from './call-control.ts';

@@ -84,7 +84,9 @@ export class Transfer {
     try {
       await this.#conversation.bringHere();
       const path = this.#conversation.path as AnchoredPath;
-      const { leg, from } = replaces ? await this.#takeOver(replaces, stays, path) : await this.#call(number, stays, path);
+      const { leg, from } = replaces
+        ? await this.#takeOver(replaces, stays, path)
+        : await this.#call(number, stays, path);
       this.#conversation.replace(place, leg, from);
       notify(session, 'SIP/2.0 200 OK', 'terminated;reason=noresource');
       this.#leave(session);

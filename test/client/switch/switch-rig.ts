@@ -31,7 +31,10 @@ export class SwitchRig {
     this.client = client;
   }
 
-  static async start(t: TestContext, { firstPort, recorders: count = 1, extensions, config = {} }: RigOptions): Promise<SwitchRig> {
+  static async start(
+    t: TestContext,
+    { firstPort, recorders: count = 1, extensions, config = {} }: RigOptions,
+  ): Promise<SwitchRig> {
     const undo = undoing(t);
     const recorders: Server[] = [];
     for (let n = 0; n < count; n++) {
@@ -43,9 +46,15 @@ export class SwitchRig {
     const text = JSON.stringify({
       ...{ sip: ['udp:127.0.0.1:0'], http: '127.0.0.1:0', logLevel: 'silent' },
       media: { address: LOOPBACK, ports: `${firstPort}-${firstPort + 399}`, lanes: 1 },
-      extensions: Object.entries(extensions).map(([dn, more]) => ({ dn, name: `Party ${dn}`, password: PASSWORD, ...more })),
+      extensions: Object.entries(extensions).map(([dn, more]) => ({
+        dn,
+        name: `Party ${dn}`,
+        password: PASSWORD,
+        ...more,
+      })),
       recorders: recorders.map(({ udpPort }, n) => ({ id: `recorder-${n + 1}`, uri: `sip:${LOOPBACK}:${udpPort}` })),
-      groups: count > 0 ? [{ name: 'main', recorders: recorders.map((_, n) => `recorder-${n + 1}`), heartbeatSec: 1 }] : [],
+      groups:
+        count > 0 ? [{ name: 'main', recorders: recorders.map((_, n) => `recorder-${n + 1}`), heartbeatSec: 1 }] : [],
       ...config,
       recording: { ...(count > 0 ? { group: 'main' } : {}), ...(config.recording as object | undefined) },
     });
