@@ -56,6 +56,7 @@ export class CallRecording {
   readonly #kept = new Map<Conversation, Kept>();
   /** Those that are recorded, or were. */
   readonly #recorded = new Set<Conversation>();
+  readonly #closing = new Set<Promise<void>>();
   #decisions: ReturnType<CallRecordingOptions['decisions']>;
 
   constructor(options: CallRecordingOptions) {
@@ -220,7 +221,8 @@ export class CallRecording {
   async close(): Promise<void> {
     const kept = [...this.#kept.values()];
     for (const { forget } of kept) forget();
-    await Promise.all(kept.map(({ conversation }) => this.#close(conversation, 'shut down')));
+    for (const { conversation } of kept) void this.#close(conversation, 'shut down');
+    await Promise.all(this.#closing);
   }
 
   #isPreRecorded(conversation: Conversation): boolean {
@@ -303,12 +305,23 @@ export class CallRecording {
     await this.#close(conversation, 'the call is over');
   }
 
-  async #close(conversation: Conversation, cause: string): Promise<void> {
+  /** Ends that are worked off. */
+  #close(conversation: Conversation, cause: string): Promise<void> {
     this.#recorded.delete(conversation);
+    const done: Promise<void> = this.#endMedia(conversation, cause)
+      .catch((error: unknown) => {
+        this.#options.log.warn({ conversation: conversation.id, reason: String(error) }, 'a call did not end cleanly');
+      })
+      .finally(() => this.#closing.delete(done));
+    this.#closing.add(done);
+    return done;
+  }
+
+  async #endMedia({ recordings, anchor }: Conversation, cause: string): Promise<void> {
     try {
-      await conversation.recordings?.end(cause);
+      await recordings?.end(cause);
     } finally {
-      await conversation.anchor?.close();
+      await anchor?.close();
     }
   }
 }

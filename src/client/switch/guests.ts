@@ -109,7 +109,11 @@ export class Guests {
       void session.bye();
       throw new WrongState('the call is over');
     }
-    session.onEnded = () => void this.#leave(conversation, guest);
+    session.onEnded = () => {
+      this.#leave(conversation, guest).catch((error: unknown) => {
+        this.#options.log.info({ conversation: conversation.id, reason: String(error) }, 'a guest left as the call ended');
+      });
+    };
     conversation.attendants.add(leg);
     await anchor.hear(end, anchor.ends.slice(0, 2));
     for (const one of heardBy) await anchor.hear(one, [...one.hears, end]);
