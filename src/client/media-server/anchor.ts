@@ -4,6 +4,8 @@
  * its end, so that whoever gets that stream goes on getting it.
  */
 import type { MediaEngine, MediaSession, MixSink, PayloadType, Sink } from '../../media/index.ts';
+import { awaitingCrypto } from '../../sdes/stream-crypto.ts';
+import type { CryptoLine } from '../../sdp/index.ts';
 import { LegMedia, type NegotiatedMedia, NotAcceptable, type Origin } from './leg-media.ts';
 
 export interface AnchorOptions {
@@ -81,6 +83,17 @@ export class Anchor {
   /** The description of an end towards one party: a new one for each dialog. */
   legMedia(end: AnchorEnd, origin: Origin): LegMedia {
     return new LegMedia(end, this.#options.address, origin);
+  }
+
+  /** SRTP has been offered: until the answer brings the keys, nothing that comes passes for media in the clear. */
+  awaitKeys(end: AnchorEnd, own: CryptoLine): void {
+    void this.#inOrder(async () => {
+      if (end.media !== null) return;
+      await this.session.updateStream(end.stream, {
+        ...{ label: String(end.stream + 1), payloadTypes: UNKNOWN, remote: null, rtcpMux: false },
+        srtp: awaitingCrypto(own).srtp,
+      });
+    }).catch(() => {});
   }
 
   /** An offer and its answer have come to this: the end sends, and hears, so from now on. */

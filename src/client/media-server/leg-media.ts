@@ -68,6 +68,11 @@ export class LegMedia {
     return this.#agreed;
   }
 
+  /** What our offer would have us send under; null: it is for media in the clear. */
+  get offeredCrypto(): CryptoLine | null {
+    return this.#offeredCrypto[0] ?? null;
+  }
+
   /** An offer of ours. */
   offer(payloadTypes: PayloadType[], direction: Direction, srtp: LegSrtp): Sdp {
     const isSecure = this.#agreed ? this.#agreed.crypto !== null : srtp === 'required';

@@ -83,7 +83,9 @@ export class AnchoredPath implements MediaPath {
   }
 
   offerTo(to: Leg, payloadTypes: PayloadType[], direction: Direction): Sdp {
-    to.local = to.anchored!.media.offer(payloadTypes, direction, to.party.srtp);
+    const { end, media } = to.anchored!;
+    to.local = media.offer(payloadTypes, direction, to.party.srtp);
+    if (media.offeredCrypto) this.anchor.awaitKeys(end, media.offeredCrypto);
     return to.local;
   }
 
