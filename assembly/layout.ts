@@ -571,7 +571,11 @@ export const SINK_SENT_REPORT_US_AT = 328;
 export const SINK_SENT_REPORT_BEFORE_US_AT = 336;
 /** Packets that had nowhere to go. */
 export const SINK_UNDIRECTED_AT = 344;
+/** From one packet's timestamp to that of the next, as it was last. */
+export const SINK_STEP_AT = 348;
 export const SINK_BYTES = 384;
+/** Longer ones are silence that was not sent, not packets. */
+export const LONGEST_STEPS_PER_SECOND = 8;
 export const SINK_OPEN = 1;
 export const SINK_PAUSED = 2;
 export const SINK_SRTP = 4;

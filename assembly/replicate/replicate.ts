@@ -22,6 +22,7 @@ import {
   LANE_AT,
   LANE_REPLICATE_PACKET_AT,
   LANE_REPLICATE_SINK_AT,
+  LONGEST_STEPS_PER_SECOND,
   MAX_SENDS,
   OUT_AT,
   OUT_BYTES,
@@ -49,6 +50,7 @@ import {
   SINK_SRTP,
   SINK_SSRC_AT,
   SINK_STARTED,
+  SINK_STEP_AT,
   SINK_TIMESTAMP_AT,
   SINK_TIMESTAMP_OFFSET_AT,
   SINK_UNDIRECTED_AT,
@@ -161,6 +163,7 @@ export function copyTo(sink: usize, descriptor: usize, to: usize): u32 {
   }
   const timestamp = timestampOf(from) + load<u32>(sink, SINK_TIMESTAMP_OFFSET_AT);
   if (((seq - load<u32>(sink, SINK_NEXT_SEQ_AT)) as i32) >= 0) {
+    if (!isNew && seq == load<u32>(sink, SINK_NEXT_SEQ_AT)) noteStep(sink, timestamp);
     store<u32>(sink, seq + 1, SINK_NEXT_SEQ_AT);
     store<u32>(sink, timestamp, SINK_TIMESTAMP_AT);
     store<u64>(sink, arrivalUs, SINK_ARRIVAL_US_AT);
@@ -177,13 +180,24 @@ export function copyTo(sink: usize, descriptor: usize, to: usize): u32 {
   return bytes;
 }
 
-/** The packet gets the next number; a timestamp that is later by the time that has gone by. */
+/** What a packet lasts, whatever its codec. */
+function noteStep(sink: usize, timestamp: u32): void {
+  const step = timestamp - load<u32>(sink, SINK_TIMESTAMP_AT);
+  if (step <= load<u32>(sink, SINK_CLOCK_RATE_AT) / LONGEST_STEPS_PER_SECOND) store<u32>(sink, step, SINK_STEP_AT);
+}
+
+/**
+ * The packet gets the next number. Of a source that has gone on during a pause timestamps stay what they would have been; of another one the
+ * first is later by the time that has gone by, and lies behind what was said last.
+ */
 function anchor(sink: usize, epoch: u32, extSeq: u32, timestamp: u32, arrivalUs: u64): void {
   const flags = load<u32>(sink, SINK_FLAGS_AT);
+  const isStarted = (flags & SINK_STARTED) != 0;
   let own = load<u32>(sink, SINK_TIMESTAMP_AT);
-  if ((flags & SINK_STARTED) != 0) {
+  if (isStarted && load<u32>(sink, SINK_EPOCH_AT) == epoch) own = timestamp + load<u32>(sink, SINK_TIMESTAMP_OFFSET_AT);
+  else if (isStarted) {
     const elapsedUs = arrivalUs - load<u64>(sink, SINK_ARRIVAL_US_AT);
-    own += max<u32>(1, ((elapsedUs * (load<u32>(sink, SINK_CLOCK_RATE_AT) as u64)) / 1000000) as u32);
+    own += max<u32>(max<u32>(1, load<u32>(sink, SINK_STEP_AT)), ((elapsedUs * (load<u32>(sink, SINK_CLOCK_RATE_AT) as u64)) / 1000000) as u32);
   }
   const seq = load<u32>(sink, SINK_NEXT_SEQ_AT);
   store<u32>(sink, epoch, SINK_EPOCH_AT);

@@ -18,7 +18,7 @@ import { RecordingDecisions } from './policy/index.ts';
 import { optionsProbe, ResourceManager, srvResolver } from './resource-manager/index.ts';
 import { Controls } from './switch/controls.ts';
 import { Registrar } from './switch/registrar.ts';
-import { Supervision } from './switch/supervision.ts';
+import { Guests } from './switch/guests.ts';
 import { Switch } from './switch/switch.ts';
 
 const DRAIN_LOOK_MS = 100;
@@ -149,8 +149,8 @@ export class RecordingClient {
   }
 
   async #listen(): Promise<void> {
-    const supervision = new Supervision(this.#switch.supervisionOptions());
-    const control = new Controls(this.#switch, supervision, () => this.#recorders.view());
+    const guests = new Guests(this.#switch.guestsOptions());
+    const control = new Controls(this.#switch, guests, () => this.#recorders.view());
     const metrics = createClientMetrics({ control, lanes: () => this.#engine.stats().lanes });
     this.#http = createClientHttp({ control, metrics, health: { ready: () => this.#isReady }, log: this.#log });
     const { host } = this.#config.http;

@@ -44,7 +44,7 @@ const JOURNAL_TURN_MS = 1;
 const LOAD_MS = 1_000;
 /** Of the newest second in the load: a burst of set-ups is no overload. */
 const LOAD_WEIGHT = 0.2;
-/** How long a stream that is closed takes what is under way still. */
+/** How long a stream or sink that is closed takes what is under way still. */
 const LAST_PACKETS_MS = 100;
 /** SRTCP indices of a lane that was started again begin here: none is used twice. */
 const RTCP_INDICES_PER_LIFE = 0x100_0000;
@@ -217,9 +217,12 @@ class LaneWorker {
       await this.#opus.follow(command);
       this.#listen(command);
     } else if (command.do === 'open-sink') this.#openSink(command.slot, sinkFromWire(command.setup));
-    else if (command.do === 'pause-sink') this.#pauseSink(command.slot, command.paused);
-    else if (command.do === 'close-sink') this.#closeSink(command.slot);
-    else if (command.do === 'pause') {
+    else if (command.do === 'pause-sink') {
+      await this.#changeSink(command.slot, () => this.#pauseSink(command.slot, command.paused));
+    } else if (command.do === 'close-sink') {
+      await this.#waitForLastPackets();
+      await this.#changeSink(command.slot, () => this.#closeSink(command.slot));
+    } else if (command.do === 'pause') {
       await this.#changeAll(command.slot, (memory) => memory.setPaused(command.slot, command.paused));
     } else if (command.do === 'pause-look-back') {
       await this.#changeAll(command.slot, (memory) => memory.setLookBackPaused(command.slot, command.paused));
@@ -247,6 +250,12 @@ class LaneWorker {
     });
     this.#changed = changed.catch(() => {});
     return changed;
+  }
+
+  /** What its stream has in its sockets by now is the sink's as it is. */
+  async #changeSink(sink: number, change: () => void): Promise<void> {
+    const stream = this.#sinks.get(sink)?.stream ?? null;
+    await this.#change(stream === null ? [] : [stream], change);
   }
 
   async #openJournal(): Promise<void> {

@@ -42,7 +42,8 @@ export function parseMetadata(input: Uint8Array | string): ParsedMetadata {
 /** An update of associations alone is about what was named before. */
 function saysNothing(md: RsMetadata): boolean {
   if (md.participants.length > 0 || md.sessions.length > 0 || md.streams.length > 0) return false;
-  return md.dataMode === 'complete' || (md.participantStreams.length === 0 && md.participantSessions.length === 0);
+  const associations = [...md.participantStreams, ...md.participantSessions, ...md.sessionRecordings];
+  return md.dataMode === 'complete' || associations.length === 0;
 }
 
 /** Root elements, and wrappers that some put around the lists. */

@@ -373,22 +373,26 @@ function assertCounted(expected: Expected[], got: Sent[], missing: number): void
   if (got.length > 0) assert.ok(places.at(-1)! - places[0]! < got.length + missing);
 }
 
-/** By RFC 3550 section 5.1 and the packets' own arrivals: a run of the source keeps its spacing, another one goes on with the clock. */
+/** By RFC 3550 section 5.1 and the packets' own arrivals: a source keeps its spacing, over pauses too, another one goes on with the clock. */
 function predict(sink: number, expected: Expected[]): Sent[] {
   const sent: Sent[] = [];
   let run = '';
+  let source = 0;
+  let step = 0;
   let newest = { seq: FIRST_SEQ - 1, timestamp: FIRST_TIMESTAMP, arrivalUs: 0 };
   let [anchor, seqOffset, timestampOffset] = [0, 0, 0];
   for (const { ssrc, pauses, seq, timestamp, arrivalUs, number } of expected) {
     if (run !== `${ssrc} ${pauses}`) {
-      const elapsed = run === '' ? 0 : Math.max(1, Math.floor(((arrivalUs - newest.arrivalUs) * 8_000) / 1e6));
+      const elapsed = run === '' ? 0 : Math.max(1, step, Math.floor(((arrivalUs - newest.arrivalUs) * 8_000) / 1e6));
       anchor = newest.seq + 1;
       seqOffset = anchor - seq;
-      timestampOffset = newest.timestamp + elapsed - timestamp;
+      if (ssrc !== source) timestampOffset = newest.timestamp + elapsed - timestamp;
       run = `${ssrc} ${pauses}`;
+      source = ssrc;
     }
     const own = { seq: seq + seqOffset, timestamp: timestamp + timestampOffset, arrivalUs };
     if (own.seq < anchor) continue; // from before its start
+    if (own.seq === newest.seq + 1 && own.seq !== anchor) step = own.timestamp - newest.timestamp;
     if (own.seq > newest.seq) newest = own;
     sent.push({ sink, seq: own.seq & 0xffff, timestamp: own.timestamp % 2 ** 32, number });
   }

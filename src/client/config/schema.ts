@@ -168,7 +168,7 @@ const GROUP = keys('Recorders that stand in for one another.', ['name', 'recorde
   }),
   simultaneous: count('recorders that record one call at the same time', 1, 3, { default: 1 }),
   location: name('recorders of this location first', 'berlin'),
-  heartbeatSec: count('time between OPTIONS', 1, 3600, { default: 10 }),
+  heartbeatSec: count('time between OPTIONS; 0: none', 0, 3600, { default: 10 }),
 });
 
 const RULE = keys('Records a call if all that is given holds.', ['record'], {

@@ -4,7 +4,7 @@ import { HttpProblem } from '../../http/problem.ts';
 import { ID_PARAMS, json, NO_QUERY, responses } from '../../http/schema-parts.ts';
 import type { RecordSide } from '../config/types.ts';
 import type { CallControl, CallView, ControlRequest, StartRequest } from '../switch/call-control.ts';
-import { CALLS_QUERY, CONTROL_BODY, HANG_UP_BODY, START_BODY, USER_DATA_BODY } from './schemas.ts';
+import { CALLS_QUERY, CONTROL_BODY, HANG_UP_BODY, PARTY_BODY, START_BODY, USER_DATA_BODY } from './schemas.ts';
 import { callOf, recordingOf } from './views.ts';
 
 const tags = ['calls'];
@@ -27,6 +27,7 @@ export function registerCalls(app: FastifyInstance, control: CallControl): void 
     registerRecordingControl(app, control, action);
   }
   registerHangUp(app, control);
+  registerParties(app, control);
   registerUserData(app, control);
 }
 
@@ -113,6 +114,28 @@ function registerRecordingControl(app: FastifyInstance, control: CallControl, ac
       log.info({ call: id, action, ...body }, 'control of a recording over HTTP');
       await control[operation](id, body);
       return { id, action };
+    },
+  );
+}
+
+function registerParties(app: FastifyInstance, control: CallControl): void {
+  app.post<CallRoute<{ actor: string; number: string }>>(
+    '/api/v1/calls/:id/parties',
+    {
+      schema: {
+        tags,
+        operationId: 'addParty',
+        summary: 'Call a third party into a call; answered when it has',
+        params: ID_PARAMS,
+        querystring: NO_QUERY,
+        body: PARTY_BODY,
+        response: responses({ 200: json('it is in the call', { $ref: 'Done#' }) }, 400, 404, 409, 415),
+      },
+    },
+    async ({ params: { id }, body: { actor, number }, log }) => {
+      log.info({ call: id, actor, number }, 'a third party is called over HTTP');
+      await control.addParty(id, number);
+      return { id, action: 'add-party' };
     },
   );
 }

@@ -131,6 +131,11 @@ export const CONTROL_BODY = body(['actor', 'reason'], {
 
 export const HANG_UP_BODY = body(['actor', 'reason'], { actor: ACTOR, reason: REASON });
 
+export const PARTY_BODY = body(['actor', 'number'], {
+  actor: ACTOR,
+  number: { ...DN, description: 'whom to call: what a phone would dial' },
+});
+
 export const USER_DATA_BODY = body(['actor', 'data'], {
   actor: ACTOR,
   data: {

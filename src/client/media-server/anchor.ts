@@ -4,8 +4,7 @@
  * its end, so that whoever gets that stream goes on getting it.
  */
 import type { MediaEngine, MediaSession, MixSink, PayloadType, Sink } from '../../media/index.ts';
-import { awaitingCrypto } from '../../sdes/stream-crypto.ts';
-import type { CryptoLine } from '../../sdp/index.ts';
+import type { StreamCrypto } from '../../sdes/stream-crypto.ts';
 import { LegMedia, type NegotiatedMedia, NotAcceptable, type Origin } from './leg-media.ts';
 
 export interface AnchorOptions {
@@ -16,6 +15,8 @@ export interface AnchorOptions {
   lookBackSeconds: number;
 }
 
+/** 47 CFR 64.501: 1,400 Hz for a fifth of a second, every 12 to 15 seconds. */
+const RECORDING_TONE = { frequencyHz: 1_400, onMs: 200, everyMs: 15_000, levelDbm0: -18 };
 /** Until an end says what it sends. */
 const UNKNOWN: PayloadType[] = [{ payloadType: 0, encoding: 'PCMU', clockRate: 8000, channels: 1, fmtp: null }];
 
@@ -29,6 +30,8 @@ export class AnchorEnd {
   media: NegotiatedMedia | null = null;
   /** Whom it hears: one as they come, several mixed. */
   hears: AnchorEnd[] = [];
+  /** It hears now and then that it is recorded. */
+  hasTone = false;
   /** What it is sent. */
   outlet: Sink | MixSink | null = null;
 
@@ -85,15 +88,14 @@ export class Anchor {
     return new LegMedia(end, this.#options.address, origin);
   }
 
-  /** SRTP has been offered: until the answer brings the keys, nothing that comes passes for media in the clear. */
-  awaitKeys(end: AnchorEnd, own: CryptoLine): void {
-    void this.#inOrder(async () => {
+  /** The party has been offered SRTP: what comes before its keys are known is nobody's. */
+  awaitKeys(end: AnchorEnd, crypto: StreamCrypto): Promise<void> {
+    return this.#inOrder(async () => {
       if (end.media !== null) return;
       await this.session.updateStream(end.stream, {
-        ...{ label: String(end.stream + 1), payloadTypes: UNKNOWN, remote: null, rtcpMux: false },
-        srtp: awaitingCrypto(own).srtp,
+        ...{ label: String(end.stream + 1), payloadTypes: UNKNOWN, remote: null, rtcpMux: false, srtp: crypto.srtp },
       });
-    }).catch(() => {});
+    });
   }
 
   /** An offer and its answer have come to this: the end sends, and hears, so from now on. */
@@ -122,6 +124,15 @@ export class Anchor {
         await this.#connect(end);
         throw error;
       }
+    });
+  }
+
+  /** Whether the party hears the tone that says that it is recorded. */
+  tell(end: AnchorEnd, hasTone: boolean): Promise<void> {
+    return this.#inOrder(async () => {
+      if (end.hasTone === hasTone || !this.#ends.includes(end)) return;
+      end.hasTone = hasTone;
+      await this.#connect(end);
     });
   }
 
@@ -159,17 +170,15 @@ export class Anchor {
     const [first] = heard;
     if (!media || !first) return;
     const way = { remote: 'learned' as const, via: to.stream, srtp: media.crypto?.srtp.send ?? null };
-    if (to.hears.length === 1) {
+    if (to.hears.length === 1 && !to.hasTone) {
       const payloadTypes = renumbered(first.media!.payloadTypes, media.payloadTypes);
       to.outlet = await this.session.addSink(first.stream, { ...way, payloadTypes, paused: !media.hears });
       return;
     }
     const { payloadType, encoding } = mixable(media.payloadTypes);
     to.outlet = await this.session.addMix({
-      ...way,
-      streams: heard.map(({ stream }) => stream),
-      payloadType,
-      encoding,
+      ...{ ...way, streams: heard.map(({ stream }) => stream), payloadType, encoding },
+      ...(to.hasTone ? { tone: RECORDING_TONE } : {}),
     });
     await this.#hold(to);
   }

@@ -5,7 +5,7 @@
 
 import { isDecodable } from '../../media/codecs.ts';
 import type { PayloadType } from '../../media/index.ts';
-import { offeredLines, type StreamCrypto, streamCrypto } from '../../sdes/stream-crypto.ts';
+import { awaitingCrypto, offeredLines, type StreamCrypto, streamCrypto } from '../../sdes/stream-crypto.ts';
 import {
   acceptCrypto,
   answerOffer,
@@ -49,6 +49,8 @@ export class NotAcceptable extends Error {
 }
 
 export class LegMedia {
+  /** What the party is told of its being recorded (RFC 7866 6.1.2); null: it does not understand that, or need not know. */
+  record: 'on' | 'off' | 'paused' | null = null;
   readonly #end: { rtpPort: number; rtcpPort: number };
   readonly #address: string;
   readonly #origin: Origin;
@@ -68,14 +70,20 @@ export class LegMedia {
     return this.#agreed;
   }
 
-  /** What our offer would have us send under; null: it is for media in the clear. */
-  get offeredCrypto(): CryptoLine | null {
-    return this.#offeredCrypto[0] ?? null;
+  /** The other party's offer was SRTP. */
+  get isSecure(): boolean {
+    return (this.#agreed?.crypto ?? this.#taken?.line.crypto ?? null) !== null;
   }
 
-  /** An offer of ours. */
-  offer(payloadTypes: PayloadType[], direction: Direction, srtp: LegSrtp): Sdp {
-    const isSecure = this.#agreed ? this.#agreed.crypto !== null : srtp === 'required';
+  /** Keys under which nothing passes until the answer brings the party's (RFC 4568 section 7.1.2); null: an offer in the clear. */
+  get awaiting(): StreamCrypto | null {
+    const [first] = this.#offeredCrypto;
+    return first && !this.#agreed ? awaitingCrypto(first) : null;
+  }
+
+  /** An offer of ours; what is agreed decides on SRTP before `isSecure` does. */
+  offer(payloadTypes: PayloadType[], direction: Direction, wantsSecure: boolean): Sdp {
+    const isSecure = this.#agreed ? this.#agreed.crypto !== null : wantsSecure;
     if (isSecure && this.#offeredCrypto.length === 0) {
       const own = this.#agreed?.crypto?.own;
       this.#offeredCrypto = own ? [own] : offeredLines(policyOf('required'));
@@ -86,7 +94,7 @@ export class LegMedia {
         {
           ...{ port: this.#end.rtpPort, rtcpPort: this.#end.rtcpPort, payloadTypes, direction },
           protocol: isSecure ? 'RTP/SAVP' : 'RTP/AVP',
-          attributes: isSecure ? this.#offeredCrypto.map((line) => `crypto:${formatCrypto(line)}`) : [],
+          attributes: [...(isSecure ? this.#offeredCrypto.map(cryptoAttribute) : []), ...this.#recordAttribute()],
         },
       ],
     });
@@ -135,12 +143,16 @@ export class LegMedia {
         index === taken.line.index
           ? {
               ...{ accept: true as const, port, rtcpPort, direction, payloadTypes },
-              attributes: media.crypto ? [`crypto:${formatCrypto(media.crypto.own)}`] : [],
+              attributes: [...(media.crypto ? [cryptoAttribute(media.crypto.own)] : []), ...this.#recordAttribute()],
             }
           : { accept: false as const },
       ),
     });
     return { sdp, media };
+  }
+
+  #recordAttribute(): string[] {
+    return this.record === null ? [] : [`record:${this.record}`];
   }
 
   #head(): { address: string; sessionId: string; version: number } {
@@ -175,6 +187,10 @@ function audioLine(plan: readonly PlannedMedia[]): PlannedMedia {
 function policyOf(srtp: LegSrtp): CryptoPolicy {
   if (srtp === 'off') return { suites: [], required: false, keysRefused: 'SRTP is switched off' };
   return { suites: CRYPTO_SUITES, required: srtp === 'required', keysRefused: null };
+}
+
+function cryptoAttribute(line: CryptoLine): string {
+  return `crypto:${formatCrypto(line)}`;
 }
 
 export function isSameCodec(one: PayloadType, other: PayloadType): boolean {

@@ -4,7 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { MediaSession } from '../../media/index.ts';
-import type { SipEndpoint } from '../../sip/index.ts';
+import { type SipEndpoint, SipFailure } from '../../sip/index.ts';
 import type { ConversationView } from '../conversation.ts';
 import type { Recorder } from '../resource-manager/index.ts';
 import type { RecordingSessionView } from '../switch/call-control.ts';
@@ -65,6 +65,13 @@ export class Recordings {
 
   get isEmpty(): boolean {
     return this.#tasks.size === 0;
+  }
+
+  /** RFC 7866 6.1.2, as parties are told. */
+  get state(): 'on' | 'paused' | 'off' {
+    const running = [...this.#tasks].filter(({ recorderId }) => recorderId !== null);
+    if (running.length === 0) return 'off';
+    return running.every(({ isPaused }) => isPaused) ? 'paused' : 'on';
   }
 
   views(): RecordingSessionView[] {
@@ -227,6 +234,7 @@ class RecordingTask {
       } catch (error) {
         last = error as Error;
         this.#release();
+        if (this.#isOver) return null;
         this.#note(recorder, last);
       }
     }
@@ -252,7 +260,10 @@ class RecordingTask {
       ...{ purpose: this.#wanted.purpose, params: this.#wanted.params },
       ...{ lookBackSec: this.isPaused ? 0 : lookBackSec, isPaused: this.isPaused, setUpTimeoutMs: SET_UP_MS },
     });
-    if (this.#isOver) return void (await session.stop('no longer wanted'));
+    if (this.#isOver) {
+      await session.stop('no longer wanted');
+      return this.#release();
+    }
     this.#session = session;
     this.#retryMs = RETRY_MS.first;
     session.onEnded = ({ by, reason }) => this.#onEnded(recorder, `${by}: ${reason}`);
@@ -265,7 +276,7 @@ class RecordingTask {
   #note(recorder: Recorder, error: Error): void {
     const { recorders, log } = this.#options;
     if (error instanceof RecorderRefused) recorders.refused(recorder.id, error.status, error.retryAfterSec);
-    else recorders.failed(recorder.id, error.message);
+    else if (error instanceof SipFailure) recorders.failed(recorder.id, error.message);
     log.warn({ recording: this.id, recorder: recorder.id, reason: error.message }, 'the recorder does not record');
   }
 

@@ -100,7 +100,9 @@ export interface CallControl {
   hangUp(call: string, reason: string): Promise<void>;
   registrations(): RegistrationView[];
   recorders(): RecorderView[];
-  /** Resolves to the id of the supervisor's call. */
+  /** A third party comes in. Resolves to the id of its leg when it has answered. */
+  addParty(call: string, number: string): Promise<string>;
+  /** Resolves to the id of the supervisor's leg when the phone is answered. */
   supervise(options: { supervisorDn: string; targetDn: string; mode: 'listen' | 'coach' | 'barge' }): Promise<string>;
   /** @returns what ends it. */
   on(listener: (event: SwitchEvent) => void): () => void;

@@ -109,7 +109,10 @@ export class CallRecording {
   /** The call is answered. */
   begin(conversation: Conversation, decision: Decision): void {
     const { lookBackSec, alsoGroups } = this.#options.policy();
-    if (decision.record === 'none' || conversation.anchor === null) return;
+    if (decision.record === 'none') return;
+    if (conversation.anchor === null) return this.#onNobody(conversation, 'its media could not be anchored');
+    const isUnwanted = this.#options.policy().honourPreference && !decision.mandatory && conversation.preference === 'off';
+    if (isUnwanted) return this.#onNobody(conversation, 'a party does not want it (a=recordpref:off)');
     const from = this.#from(decision.dest ?? decision.group);
     if (from === null) return this.#onNobody(conversation, 'no group of recorders is configured');
     conversation.recorded = placeOf(decision.record);
@@ -175,14 +178,24 @@ export class CallRecording {
     const lookBackSec = preRecord?.seconds ?? 0;
     const wanted: WantedRecording[] = [{ from, purpose: 'request', id, params, lookBackSec }];
     const second = dest2 === undefined ? null : this.#from(dest2);
-    if (second !== null) wanted.push({ from: second, purpose: 'request-2', id: null, params, lookBackSec });
-    const views = await Promise.all(wanted.map((one) => recordings.start(one).catch((error: Error) => error)));
+    if (second !== null) wanted.push({ from: second, purpose: 'request-2', id: randomUUID(), params, lookBackSec });
+    const views = await Promise.all(wanted.map((one) => this.#startOnce(recordings, one)));
     const started = views.flatMap((view) => (view instanceof Error ? [] : view));
     const failure = views.find((view) => view instanceof Error);
     if (started.length === 0)
       throw new NoRecorder(failure instanceof Error ? failure.message : 'no recorder has taken it');
     if (isOver) void this.#finishKept(conversation);
     return started;
+  }
+
+  /** Who asks is told at once what has come of it: it is not tried again behind their back. */
+  async #startOnce(recordings: Recordings, wanted: WantedRecording): Promise<RecordingSessionView[] | Error> {
+    try {
+      return await recordings.start(wanted);
+    } catch (error) {
+      await recordings.stop('no recorder has taken it', wanted.id ?? undefined);
+      return error as Error;
+    }
   }
 
   async stop(conversation: Conversation, { recording, reason }: ControlRequest): Promise<void> {
@@ -238,17 +251,12 @@ export class CallRecording {
       conversation: () => conversation.view(),
       lookBackSec: policy().lookBackSec,
       onChange: (id, state, recorder) => {
-        this.#markUserData(conversation, state);
+        conversation.tellRecorded(policy().notify === 'tone');
         onChange(conversation, { id, state, recorder });
       },
       onLost: (cause) => this.#onNobody(conversation, cause),
     });
     return conversation.recordings;
-  }
-
-  /** As Genesys does. */
-  #markUserData({ userData }: Conversation, state: 'on' | 'paused' | 'off'): void {
-    userData.set('GSIP_RECORD', state.toUpperCase());
   }
 
   #onNobody(conversation: Conversation, cause: string): void {

@@ -2,7 +2,7 @@
  * From an INVITE to a conversation: the called party is found, what it says on the way reaches the caller (RFC 3261 16.7, RFC 3960), forwarding
  * is followed, and both are connected, or the caller is told why not.
  */
-import { type Sdp, SdpError } from '../../sdp/index.ts';
+import type { Sdp } from '../../sdp/index.ts';
 import { type IncomingInvite, type SipEndpoint, SipFailure, type SipResponse } from '../../sip/index.ts';
 import { NotAcceptable } from '../media-server/leg-media.ts';
 import { type Conversation, refusalOf } from './conversation.ts';
@@ -48,9 +48,11 @@ export class CallSetup {
   #dialling: Dialling | null = null;
   #isCancelled = false;
   #offer: Sdp | null = null;
+  #wantsSecure: boolean | null = null;
 
   constructor(options: CallSetupOptions) {
     this.#options = options;
+    this.#isCancelled = options.invite.answered;
     options.invite.onCancel = () => {
       this.#isCancelled = true;
       this.#dialling?.cancel();
@@ -62,12 +64,13 @@ export class CallSetup {
     const { invite } = this.#options;
     let answered: Answered | null = null;
     try {
+      if (this.#isCancelled) throw new SipFailure(487, 'Request Terminated');
       this.#offer = sdpOf(invite.request);
       answered = await this.#find(plan);
       return await this.#connect(answered);
     } catch (error) {
       answered?.session.bye();
-      this.#options.conversation.end(this.#isCancelled ? 'abandoned' : String(error));
+      this.#options.conversation.end(this.#isCancelled ? 'abandoned' : (error as Error).message);
       if (!invite.answered) invite.reject(answerOf(error));
       return null;
     }
@@ -78,7 +81,7 @@ export class CallSetup {
     let last = new SipFailure(480, 'there is nobody to call');
     for (let forwards = 0; plan !== null && forwards <= MOST_FORWARDS; forwards++) {
       try {
-        return await this.#dial(plan);
+        return await this.#dialEitherWay(plan);
       } catch (error) {
         if (!(error instanceof SipFailure) || this.#isCancelled) throw error;
         last = error;
@@ -91,6 +94,21 @@ export class CallSetup {
       }
     }
     throw last;
+  }
+
+  /** A phone that takes SRTP only, or none, refuses the other (RFC 3264 6, 488): where either is allowed it is asked again. */
+  async #dialEitherWay(plan: Plan): Promise<Answered> {
+    const { conversation, caller } = this.#options;
+    try {
+      this.#wantsSecure = null;
+      return await this.#dial(plan);
+    } catch (error) {
+      const isRefused = error instanceof SipFailure && (error.status === 488 || error.status === 606);
+      const isChoice = conversation.path instanceof AnchoredPath && plan.party.srtp === 'allowed';
+      if (!isRefused || !isChoice || this.#isCancelled) throw error;
+      this.#wantsSecure = !(caller.anchored?.media.isSecure ?? false);
+      return await this.#dial(plan);
+    }
   }
 
   async #dial(plan: Plan): Promise<Answered> {
@@ -108,12 +126,13 @@ export class CallSetup {
     return await this.#dialling.answered;
   }
 
-  #legFor({ party }: Plan): { leg: Leg; offer: Sdp } {
+  async #legFor({ party }: Plan): Promise<{ leg: Leg; offer: Sdp }> {
     const { conversation, caller } = this.#options;
     const leg = new Leg(party);
+    leg.wantsSecure = this.#wantsSecure;
     const { path } = conversation;
     if (path instanceof AnchoredPath) path.join(leg, path.anchor.ends[1]!);
-    const offer = this.#offer ? path.offer(caller, leg, this.#offer) : path.offerAgain(null, leg);
+    const offer = this.#offer ? await path.offer(caller, leg, this.#offer) : await path.offerAgain(null, leg);
     return { leg, offer };
   }
 
@@ -125,8 +144,8 @@ export class CallSetup {
       if (invite.answered) return;
       if (early) invite.ringing({ status, reason, body: sdpBody(early) });
       else invite.ringing({ status, reason });
-    } catch (error) {
-      if (!(error instanceof NotAcceptable || error instanceof SdpError)) throw error;
+    } catch {
+      // What is wrong with it shows when it is the answer; until then the caller hears that it rings.
       if (!invite.answered) invite.ringing({ status: 180 });
     }
   }
@@ -159,10 +178,13 @@ export class CallSetup {
       const answer = sdpOf(response);
       if (answer === null) throw new NotAcceptable('the called party answered without a session description');
       await conversation.path.settle(leg, answer);
-      body = conversation.path.offerAgain(leg, caller);
+      body = await conversation.path.offerAgain(leg, caller);
     }
     if (this.#isCancelled) throw new SipFailure(487, 'Request Terminated');
+    caller.isRecordAware = invite.request.lists('supported', 'record-aware');
+    leg.isRecordAware = response.lists('supported', 'record-aware');
     caller.session = invite.accept({ body: sdpBody(body) });
+    if (caller.party.dn !== null) caller.session.stayOnFlow(); // a phone is where it calls from, whatever its Contact says
     if (!this.#offer) {
       caller.session.onAck = (ack) => {
         conversation.takeAck(caller, ack).catch(() => conversation.end('the caller did not answer our offer'));

@@ -10,17 +10,17 @@ import {
   type StartRequest,
   type SwitchEvent,
 } from './call-control.ts';
-import type { Supervision } from './supervision.ts';
+import type { Guests } from './guests.ts';
 import type { Switch } from './switch.ts';
 
 export class Controls implements CallControl {
   readonly #switch: Switch;
   readonly #recorders: () => RecorderView[];
-  readonly #supervision: Supervision;
+  readonly #guests: Guests;
 
-  constructor(theSwitch: Switch, supervision: Supervision, recorders: () => RecorderView[]) {
+  constructor(theSwitch: Switch, guests: Guests, recorders: () => RecorderView[]) {
     this.#switch = theSwitch;
-    this.#supervision = supervision;
+    this.#guests = guests;
     this.#recorders = recorders;
   }
 
@@ -73,8 +73,12 @@ export class Controls implements CallControl {
     return this.#recorders();
   }
 
+  async addParty(call: string, number: string): Promise<string> {
+    return await this.#guests.invite(this.#switch.find(call), number);
+  }
+
   async supervise(options: Parameters<CallControl['supervise']>[0]): Promise<string> {
-    return await this.#supervision.begin(options);
+    return await this.#guests.supervise(options);
   }
 
   on(listener: (event: SwitchEvent) => void): () => void {

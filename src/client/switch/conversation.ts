@@ -46,9 +46,9 @@ export class Conversation {
   readonly userData = new Map<string, string>();
   /** The calling side first. */
   readonly legs: Leg[] = [];
-  /** Who hears the parties, whether they know it or not. */
-  readonly supervisors = new Set<Leg>();
-  /** Others that both hear, and are heard by: a supervisor who has come in, a third party. */
+  /** All who are in it beside the two: guests, and those who listen. */
+  readonly attendants = new Set<Leg>();
+  /** Third parties: both hear them, and are heard by them. */
   readonly guests: Leg[] = [];
   path: MediaPath = new DirectPath();
   recordings: Recordings | null = null;
@@ -141,14 +141,15 @@ export class Conversation {
       for (const [n, leg] of this.legs.entries()) path.join(leg, path.anchor.ends[n]!);
       // What each says of itself is how the other is reached until it knows better.
       for (const leg of this.legs) await path.learn(leg);
-      for (const leg of this.legs) await this.#reoffer(leg, path.offerAgain(this.other(leg), leg), path);
+      for (const leg of this.legs) await this.#reoffer(leg, await path.offerAgain(this.other(leg), leg), path);
       this.path = path;
       return path.anchor;
     } catch (error) {
       for (const leg of this.legs) leg.anchored = null;
       await path.anchor.close();
       for (const leg of this.legs) {
-        await this.#reoffer(leg, direct.offerAgain(this.other(leg), leg), direct).catch(() => {});
+        const offer = await direct.offerAgain(this.other(leg), leg);
+        await this.#reoffer(leg, offer, direct).catch(() => {});
       }
       throw error;
     }
@@ -166,39 +167,73 @@ export class Conversation {
     return invite.accept({ body: sdpBody(sdp) });
   }
 
-  /** Somebody else at the place of a leg, whose own call may go on elsewhere. The newcomer's media is agreed on already. */
-  replace(place: Place, newcomer: Leg): void {
+  /** Somebody else at the place of a leg, maybe out of another call of theirs. The newcomer's media is agreed on already. */
+  replace(place: Place, newcomer: Leg, from: Conversation | null): void {
     const gone = this.legs[place]!;
     const stays = this.other(gone);
     gone.isLeaving = true;
+    this.tell('released', gone, { cause: 'transferred' });
     this.legs[place] = newcomer;
     this.#run(newcomer);
-    if (stays) {
-      const third = numberOf(gone.party);
-      this.tell('party-changed', stays, { thirdDn: third });
-      this.tell('established', newcomer, { thirdDn: third });
-    }
+    const thirdDn = numberOf(gone.party);
+    if (stays) this.tell('party-changed', stays, { thirdDn });
+    if (from) this.tell('party-changed', newcomer, { thirdDn, previousConnId: from.connId });
+    else this.tell('established', newcomer, { thirdDn });
     this.recordings?.update();
+  }
+
+  /** A party goes on in another call: this one ends without it. */
+  giveAway(leg: Leg): void {
+    this.legs.splice(this.legs.indexOf(leg), 1);
+    this.end('transferred');
   }
 
   /** A party hears nothing of codecs that the other does not have: it is asked to use those that both have. */
   async agreeAgain(leg: Leg): Promise<void> {
     const other = this.other(leg);
     if (!(this.path instanceof AnchoredPath) || !other?.anchored?.media.agreed) return;
-    const offer = this.path.offerTo(leg, other.anchored.media.agreed.payloadTypes, 'sendrecv');
+    const offer = await this.path.offerTo(leg, other.anchored.media.agreed.payloadTypes, 'sendrecv', other);
     await this.#reoffer(leg, offer, this.path);
     this.recordings?.update();
+  }
+
+  /** What the parties say of being recorded (RFC 7866 6.2): the strictest of it; null: nothing. */
+  get preference(): 'on' | 'off' | 'pause' | null {
+    const said = this.legs.map(({ remote }) => remote?.media.find(({ kind }) => kind === 'audio')?.attribute('recordpref'));
+    return (['off', 'pause', 'on'] as const).find((one) => said.includes(one)) ?? null;
+  }
+
+  /** Recording begins, is paused or ends: who understands it is told so (RFC 7866 6.1.2), others hear a tone if that is wanted. */
+  tellRecorded(byTone: boolean): void {
+    const { anchor } = this;
+    const state = this.recordings?.state ?? 'off';
+    if (!anchor || this.isOver) return;
+    for (const leg of this.legs) {
+      const { anchored, isRecordAware } = leg;
+      if (!anchored) continue;
+      if (isRecordAware && anchored.media.record !== state) {
+        anchored.media.record = state;
+        this.agreeAgain(leg).catch((error: unknown) => this.#warn(error, 'a party could not be told that it is recorded'));
+      } else if (!isRecordAware && byTone) {
+        anchor.tell(anchored.end, state === 'on').catch((error: unknown) => this.#warn(error, 'no tone for a party'));
+      }
+    }
+  }
+
+  #warn(error: unknown, message: string): void {
+    this.#options.log.warn({ conversation: this.id, reason: String(error) }, message);
   }
 
   /** Ends it: both parties are told. */
   end(cause: string): void {
     if (this.#state === 'ended') return;
+    const isAbandoned = this.#state === 'ringing' && cause === 'abandoned';
     this.#state = 'ended';
     for (const leg of this.legs) {
-      this.tell('released', leg, { cause });
+      this.tell(isAbandoned ? 'abandoned' : 'released', leg, { cause });
       if (!leg.isLeaving && leg.session && !leg.session.over) void leg.session.bye();
     }
-    for (const { session } of this.supervisors) if (session && !session.over) void session.bye();
+    for (const { session } of this.attendants) if (session && !session.over) void session.bye();
     this.#options.onEnded(this, cause);
   }
 
@@ -232,7 +267,7 @@ export class Conversation {
     const other = this.other(leg);
     if (!other?.session) return { status: 480 };
     try {
-      const relayed = this.path.offer(leg, other, offer);
+      const relayed = await this.path.offer(leg, other, offer);
       const response = await other.session.request('INVITE', { body: sdpBody(relayed) });
       if (response.status >= 300) return { status: response.status, reason: response.reason };
       const answer = sdpOf(response);
@@ -246,8 +281,8 @@ export class Conversation {
   }
 
   /** RFC 3261 14.2: a re-INVITE without an offer wants one; the answer comes with the ACK. */
-  #offerTo(leg: Leg): SipAnswer {
-    const offer = this.path.offerAgain(this.other(leg), leg);
+  async #offerTo(leg: Leg): Promise<SipAnswer> {
+    const offer = await this.path.offerAgain(this.other(leg), leg);
     leg.session!.onAck = (body) => {
       leg.session!.onAck = () => {};
       this.takeAck(leg, body).catch((error: unknown) =>
@@ -264,7 +299,7 @@ export class Conversation {
     await this.path.settle(leg, answer);
     const other = this.other(leg);
     if (this.path instanceof DirectPath && other?.session)
-      await this.#reoffer(other, this.path.offerAgain(leg, other), this.path);
+      await this.#reoffer(other, await this.path.offerAgain(leg, other), this.path);
     this.#noteHold(leg, isHold(answer));
   }
 

@@ -35,7 +35,7 @@ export interface DiallingOptions {
   endpoint: Pick<SipEndpoint, 'invite'>;
   targets: Target[];
   /** A leg for a place, with the offer that it gets: null lets it make one. */
-  leg(contact: Contact): { leg: Leg; offer: Sdp };
+  leg(contact: Contact): Promise<{ leg: Leg; offer: Sdp }>;
   /** The INVITE but for where it goes and its body. */
   invite: Pick<InviteOptions, 'from' | 'headers' | 'maxForwards'> & { to: string };
   onProgress(leg: Leg, response: SipResponse): void;
@@ -97,7 +97,8 @@ export class Dialling {
       this.#options.setTimer(aliveWithinMs, () => isAlive || giveUp()),
     ];
     const attempts = contacts.map(async (contact): Promise<Answered> => {
-      const { leg, offer } = this.#options.leg(contact);
+      const { leg, offer } = await this.#options.leg(contact);
+      if (isLate || this.#isCancelled) throw new SipFailure(487, 'Request Terminated');
       const { to, ...rest } = this.#options.invite;
       const invite = this.#options.endpoint.invite({ ...rest, ...contact, to, body: sdpBody(offer) });
       invites.push(invite);

@@ -24,6 +24,8 @@ export class Leg {
   session: SipSession | null = null;
   /** Its end of an anchored conversation, and what is agreed there; null: media flows between the parties. */
   anchored: { end: AnchorEnd; media: LegMedia } | null = null;
+  /** It is known to take SRTP, or not to; null: nothing is known. */
+  wantsSecure: boolean | null = null;
   /** Its last description, as it sent it. */
   remote: Sdp | null = null;
   /** Our last description for it. */
@@ -31,6 +33,8 @@ export class Leg {
   joinedAtMs = 0;
   /** It has put the conversation on hold. */
   isHolding = false;
+  /** It understands a=record (RFC 7866 6.1.2). */
+  isRecordAware = false;
   /** Its call goes on without it: what ends its dialog ends nothing else. */
   isLeaving = false;
 

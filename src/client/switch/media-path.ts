@@ -9,12 +9,12 @@ import { type NegotiatedMedia, NotAcceptable } from '../media-server/leg-media.t
 import { type Leg, underOrigin } from './leg.ts';
 
 export interface MediaPath {
-  /** What `to` is offered when `from` has offered this. @throws NotAcceptable */
-  offer(from: Leg, to: Leg, offer: Sdp): Sdp;
+  /** What `to` is offered when `from` has offered this. Rejects with NotAcceptable. */
+  offer(from: Leg, to: Leg, offer: Sdp): Promise<Sdp>;
   /** What `to`, which has made the offer, is answered when `from` has answered this. Rejects with NotAcceptable. */
   answer(from: Leg, to: Leg, answer: Sdp): Promise<Sdp>;
   /** An offer to `to` that stands for what is agreed already, or for what we can do. */
-  offerAgain(from: Leg | null, to: Leg): Sdp;
+  offerAgain(from: Leg | null, to: Leg): Promise<Sdp>;
   /** The answer to such an offer. */
   settle(from: Leg, answer: Sdp): Promise<void>;
 }
@@ -28,7 +28,7 @@ const OWN_PAYLOAD_TYPES: PayloadType[] = [
 ];
 
 export class DirectPath implements MediaPath {
-  offer(from: Leg, to: Leg, offer: Sdp): Sdp {
+  async offer(from: Leg, to: Leg, offer: Sdp): Promise<Sdp> {
     from.remote = offer;
     to.local = underOrigin(offer, to.origin);
     return to.local;
@@ -40,7 +40,7 @@ export class DirectPath implements MediaPath {
     return to.local;
   }
 
-  offerAgain(from: Leg | null, to: Leg): Sdp {
+  async offerAgain(from: Leg | null, to: Leg): Promise<Sdp> {
     const theirs = from?.remote ?? to.local;
     if (!theirs) throw new NotAcceptable('there is nothing to offer yet');
     to.local = underOrigin(theirs, to.origin);
@@ -76,16 +76,19 @@ export class AnchoredPath implements MediaPath {
     leg.anchored = { end, media: this.anchor.legMedia(end, leg.origin) };
   }
 
-  offer(from: Leg, to: Leg, offer: Sdp): Sdp {
+  async offer(from: Leg, to: Leg, offer: Sdp): Promise<Sdp> {
     const { payloadTypes, direction } = from.anchored!.media.takeOffer(offer, from.party.srtp);
     from.remote = offer;
-    return this.offerTo(to, payloadTypes, direction);
+    return await this.offerTo(to, payloadTypes, direction, from);
   }
 
-  offerTo(to: Leg, payloadTypes: PayloadType[], direction: Direction): Sdp {
+  /** With SRTP if it must be, or the other party has it and this one may. */
+  async offerTo(to: Leg, payloadTypes: PayloadType[], direction: Direction, from: Leg | null): Promise<Sdp> {
     const { end, media } = to.anchored!;
-    to.local = media.offer(payloadTypes, direction, to.party.srtp);
-    if (media.offeredCrypto) this.anchor.awaitKeys(end, media.offeredCrypto);
+    const { srtp } = to.party;
+    const isSecure = to.wantsSecure ?? from?.anchored?.media.isSecure ?? false;
+    to.local = media.offer(payloadTypes, direction, srtp === 'required' || (srtp === 'allowed' && isSecure));
+    if (media.awaiting) await this.anchor.awaitKeys(end, media.awaiting);
     return to.local;
   }
 
@@ -108,9 +111,9 @@ export class AnchoredPath implements MediaPath {
     return sdp;
   }
 
-  offerAgain(from: Leg | null, to: Leg): Sdp {
+  async offerAgain(from: Leg | null, to: Leg): Promise<Sdp> {
     const agreed = to.anchored!.media.agreed ?? from?.anchored?.media.agreed;
-    return this.offerTo(to, agreed?.payloadTypes ?? OWN_PAYLOAD_TYPES, 'sendrecv');
+    return await this.offerTo(to, agreed?.payloadTypes ?? OWN_PAYLOAD_TYPES, 'sendrecv', from);
   }
 
   async settle(from: Leg, answer: Sdp): Promise<void> {

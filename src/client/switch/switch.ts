@@ -4,6 +4,7 @@
  */
 import type { IncomingInvite, SipAnswer, SipEndpoint, SipRequest, SipSource } from '../../sip/index.ts';
 import { parseSipUri, unescapeUri } from '../../sip/index.ts';
+import type { Sdp } from '../../sdp/index.ts';
 import type { ClientConfig } from '../config/types.ts';
 import type { Anchor } from '../media-server/anchor.ts';
 import type { CallView, RegistrationView, SwitchEvent } from './call-control.ts';
@@ -12,10 +13,10 @@ import { CallRecording, type CallRecordingOptions } from './call-recording.ts';
 import { CallSetup, type Plan } from './call-setup.ts';
 import { Conversation } from './conversation.ts';
 import { Dialling } from './dialling.ts';
+import type { GuestsOptions } from './guests.ts';
 import { Leg } from './leg.ts';
 import { Parties } from './parties.ts';
 import type { Registrar } from './registrar.ts';
-import type { SupervisionOptions } from './supervision.ts';
 import { Transfer } from './transfer.ts';
 
 export interface SwitchLog {
@@ -126,12 +127,12 @@ export class Switch {
     return allowed.includes('*') || allowed.includes(targetDn);
   }
 
-  supervisionOptions(): SupervisionOptions {
+  guestsOptions(): GuestsOptions {
     return {
       callOf: (dn) => this.#callOf(dn),
       maySupervise: (supervisorDn, targetDn) => this.maySupervise(supervisorDn, targetDn),
-      dial: (dn, prepare) => {
-        const plan = this.#parties.plan(dn);
+      dial: (number, prepare) => {
+        const plan = this.#parties.plan(number);
         return plan && plan.targets.length > 0
           ? dial(this.#options.endpoint, { plan, from: `<${plan.to}>` }, prepare)
           : null;
@@ -214,7 +215,7 @@ export class Switch {
     const place = conversation.legs[0] === gone ? 0 : 1;
     const session = await conversation.takeIn(invite, leg, gone);
     leg.session = session;
-    conversation.replace(place, leg);
+    conversation.replace(place, leg, null);
     await conversation.agreeAgain(stays).catch(() => {});
     this.#recording.moved(conversation, place, null);
   }
@@ -248,7 +249,7 @@ export class Switch {
     return transfer.begin(request);
   }
 
-  #dialFor(number: string, stays: Leg, prepare: (leg: Leg) => ReturnType<Parameters<typeof dial>[2]>): Dialling | null {
+  #dialFor(number: string, stays: Leg, prepare: (leg: Leg) => Promise<Sdp>): Dialling | null {
     const plan = this.#parties.plan(number);
     return plan && dial(this.#options.endpoint, { plan, from: this.#parties.nameAddr(stays.party) }, prepare);
   }
@@ -284,13 +285,13 @@ export class Switch {
 function dial(
   endpoint: SwitchOptions['endpoint'],
   { plan, from }: { plan: Plan; from: string },
-  prepare: (leg: Leg) => import('../../sdp/index.ts').Sdp,
+  prepare: (leg: Leg) => Promise<Sdp>,
 ): Dialling {
   return new Dialling({
     ...{ endpoint, targets: plan.targets, setTimer },
-    leg: () => {
+    leg: async () => {
       const leg = new Leg(plan.party);
-      return { leg, offer: prepare(leg) };
+      return { leg, offer: await prepare(leg) };
     },
     invite: { from, to: plan.to },
     onProgress: () => {},

@@ -2,18 +2,19 @@
  * Transfers (RFC 3515, RFC 5589): a party that refers the other one to somebody is replaced by them. A number is called; a dialog that Replaces
  * (RFC 3891) names is one of ours, whose other party takes the place.
  */
+import type { Sdp } from '../../sdp/index.ts';
 import {
   parseNameAddr,
   parseSipUri,
   type SipAnswer,
   type SipRequest,
+  type SipResponse,
   type SipSession,
   unescapeUri,
 } from '../../sip/index.ts';
 import type { Conversation, Place } from './conversation.ts';
-import type { Answered, Dialling } from './dialling.ts';
-import { sdpOf } from './dialling.ts';
-import { Leg, sdpBody } from './leg.ts';
+import { type Dialling, sdpOf } from './dialling.ts';
+import { type Leg, sdpBody } from './leg.ts';
 import type { AnchoredPath } from './media-path.ts';
 
 export interface ReferTarget {
@@ -26,7 +27,7 @@ export interface TransferOptions {
   /** The leg that has a dialog of ours with this id, as its own party sees it. */
   legOf(replaces: NonNullable<ReferTarget['replaces']>): { conversation: Conversation; leg: Leg } | null;
   /** Rings whoever the number leads to on behalf of the party that stays; the leg is the caller's to prepare. Null: it leads nowhere. */
-  dial(number: string, stays: Leg, prepare: (leg: Leg) => ReturnType<AnchoredPath['offerTo']>): Dialling | null;
+  dial(number: string, stays: Leg, prepare: (leg: Leg) => Promise<Sdp>): Dialling | null;
   setTimer(inMs: number, run: () => void): () => void;
   onDone(conversation: Conversation, place: Place, from: Conversation | null): void;
   log: { warn(facts: object, message: string): void };
@@ -76,16 +77,19 @@ export class Transfer {
     return { status: 202, reason: 'Accepted' };
   }
 
-  async #run(target: ReferTarget, stays: Leg): Promise<void> {
+  async #run({ number, replaces }: ReferTarget, stays: Leg): Promise<void> {
     const session = this.#referrer.session!;
+    const place = this.#conversation.legs[0] === this.#referrer ? 0 : 1;
     notify(session, 'SIP/2.0 100 Trying', 'active;expires=60');
     try {
-      const from = target.replaces
-        ? await this.#takeOver(target.replaces, stays)
-        : await this.#call(target.number, stays);
+      await this.#conversation.bringHere();
+      const path = this.#conversation.path as AnchoredPath;
+      const { leg, from } = replaces ? await this.#takeOver(replaces, stays, path) : await this.#call(number, stays, path);
+      this.#conversation.replace(place, leg, from);
       notify(session, 'SIP/2.0 200 OK', 'terminated;reason=noresource');
       this.#leave(session);
-      this.#options.onDone(this.#conversation, this.#place(), from);
+      this.#options.onDone(this.#conversation, place, from);
+      await this.#agree(stays, leg);
     } catch (error) {
       const status = (error as { status?: number }).status ?? 503;
       this.#options.log.warn({ conversation: this.#conversation.id, reason: String(error) }, 'a transfer failed');
@@ -93,87 +97,56 @@ export class Transfer {
     }
   }
 
-  #place(): Place {
-    return this.#newPlace;
-  }
-
-  #newPlace: Place = 0;
-
   /** Blind: somebody is called for the party that stays. */
-  async #call(number: string, stays: Leg): Promise<null> {
-    const path = await this.#anchored();
-    const place = this.#takePlace();
-    const dialling = this.#options.dial(number, stays, (leg) => this.#prepare(path, place, leg, stays));
-    if (!dialling) throw Object.assign(new Error(`${number} leads nowhere`), { status: 404 });
-    const { leg, response, session }: Answered = await dialling.answered;
+  async #call(number: string, stays: Leg, path: AnchoredPath): Promise<{ leg: Leg; from: null }> {
+    const dialling = this.#options.dial(number, stays, (leg) => this.#prepare(path, leg, stays));
+    if (!dialling) throw failure(404, `${number} leads nowhere`);
+    const { leg, response, session } = await dialling.answered;
     if (this.#conversation.isOver) {
       void session.bye();
-      throw Object.assign(new Error('the conversation is over'), { status: 487 });
+      throw failure(487, 'the conversation is over');
     }
-    await this.#settle(path, leg, sdpOf(response));
-    this.#conversation.replace(place, leg);
-    await this.#agree(stays, leg);
-    return null;
+    await settle(path, leg, response);
+    return { leg, from: null };
   }
 
   /** Attended: the other party of the call that the referrer has beside this one. */
-  async #takeOver(replaces: NonNullable<ReferTarget['replaces']>, stays: Leg): Promise<Conversation> {
+  async #takeOver(
+    replaces: NonNullable<ReferTarget['replaces']>,
+    stays: Leg,
+    path: AnchoredPath,
+  ): Promise<{ leg: Leg; from: Conversation }> {
     const found = this.#options.legOf(replaces);
-    const theirs = found?.conversation.other(found.leg);
-    if (!found || !theirs?.session || found.conversation === this.#conversation) {
-      throw Object.assign(new Error('no such dialog to replace'), { status: 481 });
+    const leg = found?.conversation.other(found.leg);
+    if (!found || !leg?.session || found.conversation === this.#conversation) {
+      throw failure(481, 'there is no such dialog to replace');
     }
-    const path = await this.#anchored();
-    const place = this.#takePlace();
-    const before = theirs.anchored;
-    const offer = this.#prepare(path, place, theirs, stays);
-    const response = await theirs.session.request('INVITE', { body: sdpBody(offer) });
+    const before = leg.anchored;
+    const offer = await this.#prepare(path, leg, stays);
+    const response = await leg.session.request('INVITE', { body: sdpBody(offer) });
     if (response.status >= 300) {
-      theirs.anchored = before;
-      throw Object.assign(new Error('the new party did not follow'), { status: response.status });
+      leg.anchored = before;
+      throw failure(response.status, 'the new party did not follow');
     }
-    await this.#settle(path, theirs, sdpOf(response));
-    const { session } = found.leg;
-    theirs.isLeaving = true;
-    found.conversation.end('transferred');
-    theirs.isLeaving = false;
-    theirs.isHolding = false;
-    this.#conversation.replace(place, theirs);
-    if (session && !session.over) void session.bye();
-    await this.#agree(stays, theirs);
-    return found.conversation;
+    await settle(path, leg, response);
+    found.conversation.giveAway(leg);
+    leg.isHolding = false;
+    return { leg, from: found.conversation };
   }
 
-  async #anchored(): Promise<AnchoredPath> {
-    await this.#conversation.bringHere();
-    return this.#conversation.path as AnchoredPath;
-  }
-
-  #takePlace(): Place {
-    this.#newPlace = this.#conversation.legs[0] === this.#referrer ? 0 : 1;
-    return this.#newPlace;
-  }
-
-  #prepare(path: AnchoredPath, _place: Place, leg: Leg, stays: Leg): ReturnType<AnchoredPath['offerTo']> {
+  /** The newcomer is offered what the one that stays speaks, at the end of the one that goes. */
+  #prepare(path: AnchoredPath, leg: Leg, stays: Leg): Promise<Sdp> {
     path.join(leg, this.#referrer.anchored!.end);
-    return path.offerTo(leg, stays.anchored!.media.agreed!.payloadTypes, 'sendrecv');
-  }
-
-  async #settle(path: AnchoredPath, leg: Leg, answer: ReturnType<typeof sdpOf>): Promise<void> {
-    if (answer === null) throw Object.assign(new Error('no answer to our offer'), { status: 488 });
-    await path.settle(leg, answer);
+    return path.offerTo(leg, stays.anchored!.media.agreed!.payloadTypes, 'sendrecv', stays);
   }
 
   /** The one that stays may be on hold, or speak what the newcomer does not. */
   async #agree(stays: Leg, newcomer: Leg): Promise<void> {
     const [one, other] = [stays.anchored?.media.agreed, newcomer.anchored?.media.agreed];
-    const isHeard = one?.hears && one.direction === 'sendrecv';
-    if (isHeard && one.payloadTypes.length === other?.payloadTypes.length) return;
+    if (one?.direction === 'sendrecv' && one.payloadTypes.length === other?.payloadTypes.length) return;
     await this.#conversation.agreeAgain(stays).catch((error: unknown) => {
-      this.#options.log.warn(
-        { conversation: this.#conversation.id, reason: String(error) },
-        'the party that stays did not follow',
-      );
+      const facts = { conversation: this.#conversation.id, reason: String(error) };
+      this.#options.log.warn(facts, 'the party that stays did not follow');
     });
   }
 
@@ -182,6 +155,17 @@ export class Transfer {
       if (!session.over) void session.bye();
     });
   }
+}
+
+/** With the status that the referrer is told. */
+function failure(status: number, message: string): Error & { status: number } {
+  return Object.assign(new Error(message), { status });
+}
+
+async function settle(path: AnchoredPath, leg: Leg, response: SipResponse): Promise<void> {
+  const answer = sdpOf(response);
+  if (answer === null) throw failure(488, 'no answer to our offer');
+  await path.settle(leg, answer);
 }
 
 /** RFC 3515 2.4.5: a piece of the response that the referred request got. */
@@ -194,5 +178,3 @@ function notify(session: SipSession, statusLine: string, state: string): void {
   ];
   session.request('NOTIFY', { headers, body }).catch(() => {});
 }
-
-export { Leg };

@@ -162,6 +162,10 @@ export class FakeSwitch implements CallControl {
     return [];
   }
 
+  async addParty(): Promise<string> {
+    return randomUUID();
+  }
+
   async supervise(): Promise<string> {
     return randomUUID();
   }

@@ -123,6 +123,8 @@ describe('controls', () => {
 
   test('a call ends, data is attached and deleted, a supervisor listens in', async () => {
     assert.deepEqual(await json(await server.post(`${CALL}/hangup`, BY)), { id: CALL_ID, action: 'hangup' });
+    const third = await server.post(`${CALL}/parties`, { actor: BY.actor, number: '1003' });
+    assert.deepEqual(await json(third), { id: CALL_ID, action: 'add-party' });
     const data = { queue: null, customer: '42' };
     const attached = await json(await server.post(`${CALL}/userdata`, { actor: 'crm', data }));
     assert.deepEqual(attached, { userData: { customer: '42' } });
@@ -131,6 +133,7 @@ describe('controls', () => {
     assert.deepEqual(begun, { id: 'supervision-1' });
     assert.deepEqual(server.calls.asked, [
       ['hangUp', CALL_ID, 'card number'],
+      ['addParty', CALL_ID, '1003'],
       ['attach', CALL_ID, data],
       ['supervise', wanted],
     ]);
@@ -199,7 +202,7 @@ describe('controls', () => {
   test('whatever a body says, the answer is 200 or a problem document', async () => {
     const member = fc.constantFrom('actor', 'reason', 'record', 'id', 'dest', 'params', 'recording', 'data', 'mode');
     const value = fc.oneof(fc.constantFrom('source', 'x'), fc.jsonValue({ maxDepth: 2 }));
-    const route = fc.constantFrom('recording/start', 'recording/stop', 'hangup', 'userdata');
+    const route = fc.constantFrom('recording/start', 'recording/stop', 'hangup', 'parties', 'userdata');
     await fc.assert(
       fc.asyncProperty(route, fc.dictionary(member, value, { maxKeys: 4 }), async (at, body) => {
         const response = await server.post(`${CALL}/${at}`, body);

@@ -95,6 +95,11 @@ export class TestCalls implements CallControl {
     this.running = this.running.map((other) => (other === call ? { ...call, userData } : other));
   }
 
+  async addParty(call: string, number: string): Promise<string> {
+    await this.#does('addParty', call, number);
+    return 'party-1';
+  }
+
   async supervise(options: unknown): Promise<string> {
     await this.#does('supervise', options);
     return 'supervision-1';

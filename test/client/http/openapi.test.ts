@@ -32,7 +32,7 @@ describe('OpenAPI document of the recording client', () => {
         'get /api/v1/recorders',
         'get /api/v1/registrations',
         ...['get /healthz', 'get /metrics', 'get /readyz'],
-        ...['hangup', 'recording/pause', 'recording/resume', 'recording/start', 'recording/stop', 'userdata'].map(
+        ...['hangup', 'parties', 'recording/pause', 'recording/resume', 'recording/start', 'recording/stop', 'userdata'].map(
           (action) => `post /api/v1/calls/{id}/${action}`,
         ),
         'post /api/v1/supervise',

@@ -76,12 +76,13 @@ export class Party {
 
   async call(
     to: string,
-    options: { direction?: Direction; from?: string; headers?: [string, string][]; withoutOffer?: boolean } = {},
+    options: { direction?: Direction; from?: string; headers?: [string, string][]; withoutOffer?: boolean; credentials?: { username: string; password: string } } = {},
   ): Promise<SipSession> {
-    const { direction, from, headers, withoutOffer } = options;
+    const { direction, from, headers, withoutOffer, credentials } = options;
     const invite = this.endpoint.invite({
       ...{ to, headers: headers ?? [] },
       ...(from ? { from } : {}),
+      ...(credentials ? { credentials } : {}),
       ...(withoutOffer
         ? {
             answer: (response) => {
