@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { seededRandom } from '../../../src/client/caller/random.ts';
 import type { CapturedRtp } from '../phones/capture.ts';
 import { decodeMulawAll } from '../phones/sound.ts';
-import { assertAligned, assertNoGaps, heardIn } from './heard.ts';
+import { assertAligned, assertNoGaps, heardIn, heardInTurn } from './heard.ts';
 
 const FRAME = 160;
 const random = seededRandom(1);
@@ -67,4 +67,31 @@ test('channels that drift apart are seen', () => {
   const [one, other] = [heardIn(channelOf(all, 37), sent, 'one'), heardIn(channelOf(all, 37 + 800), sent, 'other')];
   assertAligned(one, one, 0);
   assert.throws(() => assertAligned(one, other, 60), /100\.0 ms apart/);
+});
+
+test('two that speak at the same time for a moment are told apart', () => {
+  const [one, other] = [sent.slice(0, 10), sent.slice(10).map((packet) => ({ ...packet, ssrc: 8 }))];
+  const channel = new Int16Array(24 * FRAME);
+  const add = (packets: CapturedRtp[], from: number) => {
+    for (const [n, { payload }] of packets.entries()) {
+      for (const [at, sample] of decodeMulawAll(payload).entries()) channel[from + n * FRAME + at]! += sample;
+    }
+  };
+  add(one, 37);
+  add(other, 37 + 7 * FRAME + 55);
+  const [first, second] = heardInTurn(channel, [one, other], 'both');
+  assert.deepEqual(
+    [first, second].map((heard) => heard.map(({ index }) => index)),
+    [one, other].map((packets) => packets.map((_, index) => index)),
+  );
+  channel[37 + 9 * FRAME]! += 1;
+  assert.throws(() => heardInTurn(channel, [one, other], 'both'), /of neither party/);
+});
+
+test('after a gap, what may be elsewhere by a little is taken there, but not by more', () => {
+  const channel = channelOf(all.slice(0, 5));
+  for (let index = 9; index < 14; index++) channel.set(decodeMulawAll(sent[index]!.payload), 37 + 16 + index * FRAME);
+  assert.throws(() => heardIn(channel, sent, 'moved'), /packet 9 is not where/);
+  assert.throws(() => heardIn(channel, sent, 'moved', 1), /packet 9 is not where/);
+  assert.equal(heardIn(channel, sent, 'moved', 2).length, 10);
 });

@@ -4,7 +4,7 @@ import { after, before, describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Recording } from '../../../src/store/recording.ts';
 import type { Phone } from '../phones/phone.ts';
-import { assertEverything, bothRecorded, byeAtUs, SETTLES_WITHIN_MS, sentBy, UNDER_WAY_MS } from './scenarios.ts';
+import { assertEverything, bothRecorded, byeAtUs, RESUMED_LOOSE_MS, SETTLES_WITHIN_MS, sentBy, UNDER_WAY_MS } from './scenarios.ts';
 import { hangUp, skipWorld, talk, World } from './world.ts';
 
 const FIRST_PORT = 18_000;
@@ -96,7 +96,7 @@ describe('pre-recording, and two recording sessions', { skip: skipWorld, concurr
     const endUs = byeAtUs(captured, a);
     for (const phone of [a, b]) {
       const sent = sentBy(captured, phone);
-      const paused = { heard: world.heard(first, phone.dn, sent, 0), sent };
+      const paused = { heard: world.heard(first, phone.dn, sent, 0, RESUMED_LOOSE_MS), sent };
       assertEverything(
         ...[paused, endUs, `${phone.dn} at the first`],
         ({ atUs }) => atUs > askedUs && atUs < resumeUs + SETTLES_WITHIN_MS * 1000,

@@ -10,6 +10,8 @@ import type { World } from './world.ts';
 export const UNDER_WAY_MS = 60;
 /** Of setting up or changing a recording session: what comes later than this is missing. */
 export const SETTLES_WITHIN_MS = 500;
+/** A sink that was paused goes on by the clock of arrival: by so much its packets may be elsewhere than their phone's clock has them. */
+export const RESUMED_LOOSE_MS = 20;
 
 export interface Recorded {
   heard: Heard[];
@@ -45,6 +47,18 @@ export function assertEverything(
   assertToEnd(heard, sent, endUs, what);
 }
 
+/**
+ * The same, but for what came before the keys: they are in the answer of the called party, and its first packets may overtake that
+ * (RFC 4568 section 5.1.3).
+ */
+export function assertSinceAnswer({ heard, sent }: Recorded, endUs: number, what: string): void {
+  assert.ok(heard.length > 0, `${what}: nothing of it is in the recording`);
+  const lateMs = (heard[0]!.packet.atUs - sent[0]!.atUs) / 1000;
+  assert.ok(lateMs <= UNDER_WAY_MS, `${what}: the recording begins ${lateMs} ms behind the first packet`);
+  assertNoGaps(heard, sent, what);
+  assertToEnd(heard, sent, endUs, what);
+}
+
 export function assertToEnd(heard: readonly Heard[], sent: readonly CapturedRtp[], endUs: number, what: string): void {
   const last = sent.findLastIndex(({ atUs }) => atUs < endUs - UNDER_WAY_MS * 1000);
   const lastHeard = Math.max(...heard.map(({ index }) => index));
@@ -63,12 +77,15 @@ export function assertWhole({ streams, warnings, state }: Recording): void {
 
 const NONE = { lost: 0, dropped: 0, unauthenticated: 0, duplicate: 0 };
 
-/** The other party got each packet, once, as it was sent; how long the longest took, in milliseconds. */
+/** The other party got each packet since both were connected, once, as it was sent; how long the longest took, in milliseconds. */
 export function assertDelivered(captured: Captured, from: Phone, to: Phone, endUs: number): { longestMs: number } {
   const arrived = Map.groupBy(captured.rtpTo(to.mediaPorts), ({ payload }) => payload.toString('latin1'));
+  const connectedUs = captured.sip.find(
+    ({ method, fromPort }) => method === 'ACK' && [from.sipPort, to.sipPort].includes(fromPort),
+  )!.atUs;
   let longestMs = 0;
   for (const [index, { payload, atUs }] of sentBy(captured, from).entries()) {
-    if (atUs >= endUs - UNDER_WAY_MS * 1000) continue;
+    if (atUs <= connectedUs || atUs >= endUs - UNDER_WAY_MS * 1000) continue;
     const copies = arrived.get(payload.toString('latin1')) ?? [];
     assert.equal(copies.length, 1, `packet ${index} of ${from.dn} came ${copies.length} times to ${to.dn}`);
     longestMs = Math.max(longestMs, (copies[0]!.atUs - atUs) / 1000);
@@ -77,12 +94,16 @@ export function assertDelivered(captured: Captured, from: Phone, to: Phone, endU
 }
 
 /** Both parties of a finished call in one recording of it. */
-export async function bothRecorded(world: World, phones: [Phone, Phone], isSrtp = false) {
+export async function bothRecorded(
+  world: World,
+  phones: [Phone, Phone],
+  { isSrtp = false, looseMs = 0 }: { isSrtp?: boolean; looseMs?: number } = {},
+) {
   const [recording] = (await world.recordings(phones[0].dn, 1)) as [Recording];
   const captured = await world.captured();
   const recorded = phones.map((phone): Recorded => {
     const sent = sentBy(captured, phone, isSrtp);
-    return { sent, heard: world.heard(recording, phone.dn, sent) };
+    return { sent, heard: world.heard(recording, phone.dn, sent, 0, looseMs) };
   }) as [Recorded, Recorded];
   return { recording, captured, recorded, endUs: byeAtUs(captured, phones[0]) };
 }

@@ -146,10 +146,14 @@ export class World {
   }
 
   /** What of a phone's packets is in a recording, on the channel of its DN. */
-  heard(recording: Recording, dn: string, sent: readonly CapturedRtp[], recorder = 0): Heard[] {
+  heard(recording: Recording, dn: string, sent: readonly CapturedRtp[], recorder = 0, looseMs = 0): Heard[] {
+    return heardIn(this.channel(recording, dn, recorder), sent, `recording of ${dn}`, looseMs);
+  }
+
+  channel(recording: Recording, dn: string, recorder = 0): Int16Array {
     const { channel } = recording.participants.find(({ aor }) => isOf(aor, dn))!;
     assert.ok(channel === 0 || channel === 1, `the channel of ${dn} is ${channel}`);
-    return heardIn(channelsOf(wavOf(this.recorders[recorder]!, recording.id))[channel]!, sent, `recording of ${dn}`);
+    return channelsOf(wavOf(this.recorders[recorder]!, recording.id))[channel]!;
   }
 
   /** Whether one of our recorders takes media there. */
