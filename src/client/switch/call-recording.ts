@@ -135,7 +135,9 @@ export class CallRecording {
     if (from) this.#decided.delete(from);
     const decision = this.#decided.get(conversation);
     if (conversation.recorded !== place || decision?.reason !== 'full-time') return conversation.recordings?.update();
-    void this.#followDn(conversation);
+    this.#followDn(conversation).catch((error: unknown) => {
+      this.#options.log.warn({ conversation: conversation.id, reason: String(error) }, 'the recording did not follow');
+    });
   }
 
   /** Full-time recording is that of a DN: with it, it goes, unless the one that comes is recorded as well. */

@@ -111,7 +111,10 @@ export class Guests {
     }
     session.onEnded = () => {
       this.#leave(conversation, guest).catch((error: unknown) => {
-        this.#options.log.info({ conversation: conversation.id, reason: String(error) }, 'a guest left as the call ended');
+        this.#options.log.info(
+          { conversation: conversation.id, reason: String(error) },
+          'a guest left as the call ended',
+        );
       });
     };
     conversation.attendants.add(leg);

@@ -47,9 +47,16 @@ export function heardIn(channel: Int16Array, sent: readonly CapturedRtp[], what:
  * The same of parties that followed one another on a channel: for a moment both may have spoken, and the channel is their sum.
  * What is heard of each.
  */
-export function heardInTurn(channel: Int16Array, sent: [CapturedRtp[], CapturedRtp[]], what: string): [Heard[], Heard[]] {
+export function heardInTurn(
+  channel: Int16Array,
+  sent: [CapturedRtp[], CapturedRtp[]],
+  what: string,
+): [Heard[], Heard[]] {
   const [one, other] = sent.map((packets) => heardAlone(channel, packets)) as [Heard[], Heard[]];
-  assert.ok(one.length > 0 && other.length > 0, `${what}: ${one.length} and ${other.length} packets of the two parties`);
+  assert.ok(
+    one.length > 0 && other.length > 0,
+    `${what}: ${one.length} and ${other.length} packets of the two parties`,
+  );
   const rest = Int32Array.from(channel);
   for (const heard of [...one, ...other]) subtract(rest, heard);
   for (let last = 0; last <= MOST_TOGETHER; last++) {

@@ -56,22 +56,7 @@ describe('recorded calls of two phones', { skip: skipWorld, concurrency: true },
     world = await World.open(FIRST_PORT, {
       recorders: 1,
       extensions: [
-        ...[
-          '102',
-          '112',
-          '131',
-          '132',
-          '141',
-          '142',
-          '152',
-          '162',
-          '172',
-          '173',
-          '182',
-          '183',
-          '192',
-          '193',
-        ],
+        ...['102', '112', '131', '132', '141', '142', '152', '162', '172', '173', '182', '183', '192', '193'],
       ]
         .map((dn): { dn: string; [option: string]: unknown } => ({ dn }))
         .concat(['101', '151', '161', '171', '181'].map((dn) => ({ dn, record })))

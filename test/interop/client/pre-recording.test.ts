@@ -4,7 +4,15 @@ import { after, before, describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Recording } from '../../../src/store/recording.ts';
 import type { Phone } from '../phones/phone.ts';
-import { assertEverything, bothRecorded, byeAtUs, RESUMED_LOOSE_MS, SETTLES_WITHIN_MS, sentBy, UNDER_WAY_MS } from './scenarios.ts';
+import {
+  assertEverything,
+  bothRecorded,
+  byeAtUs,
+  RESUMED_LOOSE_MS,
+  SETTLES_WITHIN_MS,
+  sentBy,
+  UNDER_WAY_MS,
+} from './scenarios.ts';
 import { hangUp, skipWorld, talk, World } from './world.ts';
 
 const FIRST_PORT = 18_000;
