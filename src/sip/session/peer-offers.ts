@@ -44,7 +44,7 @@ export class PeerOffers {
       reply(transaction, { status: 500, reason: 'Request Pending', headers });
       return;
     }
-    if (blocked === 'ours' && (request.method === 'INVITE' || request.body.length > 0)) {
+    if (blocked === 'ours' && mayCarryOffer(request)) {
       reply(transaction, { status: 491 });
       return;
     }
@@ -84,4 +84,12 @@ export class PeerOffers {
     }
     this.#actions.settled();
   }
+}
+
+/** RFC 3311 section 5.2: an UPDATE with no offer collides with none; an INVITE always may (RFC 3261 section 14.2). */
+function mayCarryOffer({ method, body, contentType }: SipRequest): boolean {
+  return (
+    method === 'INVITE' ||
+    (body.length > 0 && /^(application\/sdp|multipart\/)/i.test(contentType ?? 'application/sdp'))
+  );
 }

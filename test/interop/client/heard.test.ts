@@ -10,9 +10,9 @@ const FRAME = 160;
 const random = seededRandom(1);
 
 const sent = Array.from({ length: 20 }, (_, index): CapturedRtp => {
-  // Octets of mu-law that are not silence.
+  // Octets of mu-law that are neither silence nor so loud that two are too much for a sample.
   const payload = Buffer.from(
-    Array.from({ length: FRAME }, () => (random() < 0.5 ? 0 : 0x80) + Math.floor(random() * 96)),
+    Array.from({ length: FRAME }, () => (random() < 0.5 ? 0 : 0x80) + 32 + Math.floor(random() * 64)),
   );
   const header = { ssrc: 7, seq: index, timestamp: index * FRAME, payloadType: 0, marker: index === 0 };
   return { ...header, payload, bytes: payload, atUs: index * 20_000, fromPort: 1, toPort: 2 };
