@@ -149,20 +149,20 @@ test('what comes while the look-back is paused reaches the sinks that there are,
   const steady = await Receiver.open();
   const late = await Receiver.open();
   await session.addSink(media.index, { remote: { address: LOOPBACK, rtpPort: steady.port } });
-  const send = (from: number, to: number) => {
-    for (let seq = from; seq < to; seq++) sender.send(packetOf(seq), media);
+  const send = async (from: number, to: number) => {
+    for (let seq = from; seq < to; seq++) await sender.sent(packetOf(seq), media);
   };
-  send(0, 10);
+  await send(0, 10);
   await session.pauseLookBack(true);
-  send(10, 20);
+  await send(10, 20);
   await session.pauseLookBack(false);
-  send(20, 30);
+  await send(20, 30);
   await until(() => steady.packets.length === 30, 'the sink that was there');
   const sink = await session.addSink(media.index, {
     remote: { address: LOOPBACK, rtpPort: late.port },
     lookBack: true,
   });
-  send(30, 32);
+  await send(30, 32);
   await until(() => late.packets.length === 22, 'the sink that came later');
   const expected = [...Array(10).keys(), ...Array.from({ length: 12 }, (_, n) => 20 + n)];
   assert.deepEqual(late.packets, asSent(late.packets[0]!, expected, null));

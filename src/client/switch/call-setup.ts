@@ -3,7 +3,14 @@
  * is followed, and both are connected, or the caller is told why not.
  */
 import type { Sdp } from '../../sdp/index.ts';
-import { type IncomingInvite, type SipEndpoint, SipFailure, type SipResponse } from '../../sip/index.ts';
+import {
+  type IncomingInvite,
+  parseSipUri,
+  type SipEndpoint,
+  SipFailure,
+  type SipResponse,
+  unescapeUri,
+} from '../../sip/index.ts';
 import { NotAcceptable } from '../media-server/leg-media.ts';
 import { type Conversation, refusalOf } from './conversation.ts';
 import { type Answered, Dialling, sdpOf, type Target } from './dialling.ts';
@@ -85,11 +92,7 @@ export class CallSetup {
       } catch (error) {
         if (!(error instanceof SipFailure) || this.#isCancelled) throw error;
         last = error;
-        const number: string | null = BUSY.has(error.status)
-          ? plan.onBusy
-          : NO_ANSWER.has(error.status)
-            ? plan.onNoAnswer
-            : null;
+        const number = forwardedTo(plan, error);
         plan = number === null ? null : this.#options.planFor(number);
       }
     }
@@ -193,6 +196,14 @@ export class CallSetup {
     conversation.establish(caller, leg);
     return leg;
   }
+}
+
+/** By the configuration; or by the phone itself (RFC 3261 21.3), to a number of ours: where its Contact is, the dial plan decides. */
+function forwardedTo({ onBusy, onNoAnswer }: Plan, { status, response }: SipFailure): string | null {
+  if (BUSY.has(status)) return onBusy;
+  if (NO_ANSWER.has(status)) return onNoAnswer;
+  const contact = status >= 300 && status < 400 ? response?.contact : undefined;
+  return contact ? unescapeUri(parseSipUri(contact.uri).user) : null;
 }
 
 function answerOf(error: unknown): Parameters<IncomingInvite['reject']>[0] {

@@ -207,6 +207,23 @@ test('a number that leads nowhere is 404, a phone that is not there 480, a busy 
   await assert.rejects(rig.call('1001', '1003'), (error: SipFailure) => error.status === 480);
 });
 
+test('RFC 3261 21.3: a phone that names another number is followed there, but not in circles', async (t) => {
+  const extensions = { '1001': {}, '1002': {}, '1003': {} };
+  const rig = await SwitchRig.start(t, { firstPort: FIRST_PORT, recorders: 0, extensions });
+  const moved = (to: string) => ({
+    status: 302,
+    headers: [['Contact', `<sip:${to}@192.0.2.1>`]] as [string, string][],
+  });
+  rig.party('1002').onInvite = (invite) => invite.reject(moved('1003'));
+  await rig.call('1001', '1002');
+  await rig.talk('1001', '1003', 3, 0);
+  await rig.party('1001').session!.bye();
+  await until('the call to be over', async () => (await rig.calls()).length === 0);
+  rig.party('1003').onInvite = (invite) => invite.reject(moved('1002'));
+  await assert.rejects(rig.call('1001', '1002'), (error: SipFailure) => error.status === 480);
+  assert.equal((await rig.calls()).length, 0);
+});
+
 test('who does not know the password calls nobody', async (t) => {
   const rig = await SwitchRig.start(t, { firstPort: FIRST_PORT, recorders: 0, extensions: TWO });
   const wrong = { username: '1001', password: 'not it' };
