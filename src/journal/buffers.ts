@@ -5,8 +5,8 @@
  */
 import { createRequire } from 'node:module';
 
-export const BUFFER_BYTES = 256 * 1024;
-const PAGE_BYTES = 65_536; // of any kernel
+/** Buffers are whole numbers of pages, and so large that any kernel's page is a part of one. */
+export const PAGE_BYTES = 64 * 1024;
 const MADV_DONTNEED = 4;
 
 interface System {
@@ -36,36 +36,39 @@ export class BufferPool {
   readonly #range: Buffer;
   readonly #address: number;
   readonly #isTaken: Uint8Array;
-  /** Buffers from this number on are not resident. */
+  /** Pages from this number on are not resident. */
   #touched = 0;
-  /** Buffers from this number on have not been in use since `trim` was last called. */
+  /** Pages from this number on have not been in use since `trim` was last called. */
   #wanted = 0;
 
-  constructor(count: number) {
-    const bytes = count * BUFFER_BYTES;
-    const memory = new ArrayBuffer(bytes + PAGE_BYTES);
+  constructor(bytes: number) {
+    const pages = Math.ceil(bytes / PAGE_BYTES);
+    const memory = new ArrayBuffer((pages + 1) * PAGE_BYTES);
     system ??= loadSystem();
     const address = system?.addressOf(new Uint8Array(memory)) ?? 0;
     const toPage = -address & (PAGE_BYTES - 1);
-    this.#range = Buffer.from(memory, toPage, bytes);
+    this.#range = Buffer.from(memory, toPage, pages * PAGE_BYTES);
     this.#address = address + toPage;
-    this.#isTaken = new Uint8Array(count);
+    this.#isTaken = new Uint8Array(pages);
   }
 
-  /** The lowest that is free, with whatever is in it; null: all are in use. */
-  take(): Buffer | null {
-    const number = this.#isTaken.indexOf(0);
-    if (number < 0) return null;
-    this.#isTaken[number] = 1;
-    this.#wanted = Math.max(this.#wanted, number + 1);
-    this.#touched = Math.max(this.#touched, number + 1);
-    return this.#range.subarray(number * BUFFER_BYTES, (number + 1) * BUFFER_BYTES);
+  /** The lowest free one of so many bytes or a little more, with whatever is in it; null: there is none. */
+  take(bytes: number): Buffer | null {
+    const pages = Math.ceil(bytes / PAGE_BYTES);
+    const first = this.#firstFree(pages);
+    if (first < 0) return null;
+    const end = first + pages;
+    this.#isTaken.fill(1, first, end);
+    this.#wanted = Math.max(this.#wanted, end);
+    this.#touched = Math.max(this.#touched, end);
+    return this.#range.subarray(first * PAGE_BYTES, end * PAGE_BYTES);
   }
 
   /** A buffer of another origin is left to the garbage collector. */
   giveBack(buffer: Buffer): void {
     if (buffer.buffer !== this.#range.buffer) return;
-    this.#isTaken[(buffer.byteOffset - this.#range.byteOffset) / BUFFER_BYTES] = 0;
+    const first = (buffer.byteOffset - this.#range.byteOffset) / PAGE_BYTES;
+    this.#isTaken.fill(0, first, first + buffer.length / PAGE_BYTES);
   }
 
   /** Gives to the system what has not been in use since the last call. */
@@ -73,12 +76,21 @@ export class BufferPool {
     const [from, to] = [this.#wanted, this.#touched];
     this.#wanted = this.#isTaken.lastIndexOf(1) + 1;
     if (!system || from === to) return;
-    system.release(this.#address + from * BUFFER_BYTES, (to - from) * BUFFER_BYTES);
+    system.release(this.#address + from * PAGE_BYTES, (to - from) * PAGE_BYTES);
     this.#touched = from;
   }
 
   /** Bytes that may be resident. */
   get residentBytes(): number {
-    return this.#touched * BUFFER_BYTES;
+    return this.#touched * PAGE_BYTES;
+  }
+
+  #firstFree(pages: number): number {
+    for (let first = this.#isTaken.indexOf(0); first >= 0 && first + pages <= this.#isTaken.length; ) {
+      const taken = this.#isTaken.indexOf(1, first);
+      if (taken < 0 || taken - first >= pages) return first;
+      first = this.#isTaken.indexOf(0, taken);
+    }
+    return -1;
   }
 }

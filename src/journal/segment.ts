@@ -9,7 +9,7 @@
  * The names sort in the order of writing within a lane.
  */
 
-import { readdirSync, write } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { type FileHandle, open, rename, unlink } from 'node:fs/promises';
 import path from 'node:path';
 import { preallocate } from './preallocate.ts';
@@ -93,7 +93,10 @@ export class Segment {
   /** Writes all of `bytes` behind what was written before. After an error the position stands where it stood. */
   async write(bytes: Uint8Array): Promise<void> {
     let done = 0;
-    while (done < bytes.length) done += await writeAt(this.#file.fd, bytes, done, this.writtenBytes + done);
+    while (done < bytes.length) {
+      const { bytesWritten } = await this.#file.write(bytes, done, bytes.length - done, this.writtenBytes + done);
+      done += bytesWritten;
+    }
     this.writtenBytes += bytes.length;
   }
 
@@ -130,13 +133,4 @@ export class Segment {
     await this.#file.close().catch(() => undefined);
     await unlink(this.path).catch(() => undefined);
   }
-}
-
-/** A request of FileHandle.write has memory outside of the heap, of which thousands wait for the collector at the rate of a busy journal. */
-function writeAt(fd: number, bytes: Uint8Array, from: number, position: number): Promise<number> {
-  return new Promise((resolve, reject) => {
-    write(fd, bytes, from, bytes.length - from, position, (error, written) =>
-      error ? reject(error) : resolve(written),
-    );
-  });
 }

@@ -2,7 +2,10 @@
  * The journal's bytes that are not yet known to be on the disk: a bounded queue of buffers, in order. Bytes leave it
  * when they are synced, not when they are written, so that after an I/O error they can be written somewhere else.
  */
-import { BUFFER_BYTES, BufferPool } from './buffers.ts';
+import { BufferPool } from './buffers.ts';
+
+/** Of a buffer, unless more is pushed at once. */
+const BUFFER_BYTES = 256 * 1024;
 
 interface Chunk {
   bytes: Buffer;
@@ -22,7 +25,7 @@ export class UnsyncedBytes {
 
   constructor(maxBytes: number) {
     this.maxBytes = maxBytes;
-    this.#pool = new BufferPool(Math.ceil(maxBytes / BUFFER_BYTES));
+    this.#pool = new BufferPool(maxBytes);
   }
 
   /** Bytes held: waiting to be written, or written and waiting for the sync. */
@@ -86,7 +89,7 @@ export class UnsyncedBytes {
   }
 
   #take(atLeast: number): Buffer {
-    const pooled = atLeast <= BUFFER_BYTES ? this.#pool.take() : null;
-    return pooled ?? Buffer.allocUnsafeSlow(Math.max(atLeast, BUFFER_BYTES));
+    const bytes = Math.max(atLeast, BUFFER_BYTES);
+    return this.#pool.take(bytes) ?? Buffer.allocUnsafeSlow(bytes);
   }
 }

@@ -2,37 +2,62 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { BUFFER_BYTES, BufferPool } from '../../src/journal/buffers.ts';
+import fc from 'fast-check';
+import { BufferPool, PAGE_BYTES } from '../../src/journal/buffers.ts';
 
 const residentBytes = () => Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync('/proc/self/status', 'utf8'))![1]) * 1024;
 
-test('no buffer is given twice, and one that came back is the next', () => {
-  const pool = new BufferPool(3);
-  const all = [pool.take()!, pool.take()!, pool.take()!];
-  assert.equal(pool.take(), null);
-  for (const [n, buffer] of all.entries()) buffer.fill(n + 1);
-  for (const [n, buffer] of all.entries())
-    assert.ok(buffer.length === BUFFER_BYTES && buffer.every((x) => x === n + 1));
-  pool.giveBack(all[1]!);
-  pool.giveBack(Buffer.alloc(BUFFER_BYTES)); // of another origin
-  assert.equal(pool.take()!.byteOffset, all[1]!.byteOffset);
-  assert.equal(pool.take(), null);
+test('whatever is taken, given back and trimmed: no byte is in two buffers, and what is in them stays', () => {
+  const act = fc.record({ pages: fc.integer({ min: 1, max: 7 }), gives: fc.nat(9), trims: fc.boolean() });
+  fc.assert(
+    fc.property(fc.array(act, { maxLength: 60 }), (acts) => {
+      const pool = new BufferPool(16 * PAGE_BYTES);
+      const taken: { buffer: Buffer; mark: number }[] = [];
+      for (const [mark, { pages, gives, trims }] of acts.entries()) {
+        const buffer = pool.take((pages - 1) * PAGE_BYTES + 1);
+        if (buffer !== null) {
+          assert.equal(buffer.length, pages * PAGE_BYTES);
+          taken.push({ buffer: buffer.fill(mark), mark });
+        }
+        for (const one of taken.splice(gives, 2)) {
+          assert.ok(one.buffer.equals(Buffer.alloc(one.buffer.length, one.mark)));
+          pool.giveBack(one.buffer);
+        }
+        if (trims) pool.trim();
+      }
+      for (const { buffer, mark } of taken) assert.ok(buffer.equals(Buffer.alloc(buffer.length, mark)));
+      for (const { buffer } of taken) pool.giveBack(buffer);
+      assert.equal(pool.take(16 * PAGE_BYTES)?.length, 16 * PAGE_BYTES);
+    }),
+    { numRuns: 100 },
+  );
+});
+
+test('a buffer that is no longer needed is the next; one of another origin is not', () => {
+  const pool = new BufferPool(3 * PAGE_BYTES);
+  const [, second] = [pool.take(1)!, pool.take(1)!, pool.take(1)!];
+  assert.equal(pool.take(1), null);
+  pool.giveBack(Buffer.alloc(PAGE_BYTES));
+  assert.equal(pool.take(1), null);
+  pool.giveBack(second!);
+  assert.equal(pool.take(2 * PAGE_BYTES), null);
+  assert.equal(pool.take(1)!.byteOffset, second!.byteOffset);
 });
 
 test('what is not in use for a while is not resident, what is stays as it is', () => {
-  const count = 256;
-  const pool = new BufferPool(count);
+  const pages = 1024;
+  const pool = new BufferPool(pages * PAGE_BYTES);
   const before = residentBytes();
-  const all = Array.from({ length: count }, () => pool.take()!.fill(7));
+  const all = Array.from({ length: pages }, () => pool.take(PAGE_BYTES)!.fill(7));
   const full = residentBytes();
-  assert.ok(full - before > 0.9 * count * BUFFER_BYTES, `${full - before} bytes`);
+  assert.ok(full - before > 0.9 * pages * PAGE_BYTES, `${full - before} bytes`);
   for (const buffer of all.slice(2)) pool.giveBack(buffer);
   pool.trim(); // all of it was in use until now
-  assert.equal(pool.residentBytes, count * BUFFER_BYTES);
+  assert.equal(pool.residentBytes, pages * PAGE_BYTES);
   pool.trim();
-  assert.equal(pool.residentBytes, 2 * BUFFER_BYTES);
+  assert.equal(pool.residentBytes, 2 * PAGE_BYTES);
   const after = residentBytes();
-  assert.ok(full - after > 0.9 * count * BUFFER_BYTES, `${full - after} bytes`);
-  assert.ok(all[0]!.every((x) => x === 7) && all[1]!.every((x) => x === 7));
-  assert.ok(pool.take()!.every((x) => x === 0)); // the system's, and as good as any
+  assert.ok(full - after > 0.9 * pages * PAGE_BYTES, `${full - after} bytes`);
+  assert.ok(all[0]!.every((octet) => octet === 7) && all[1]!.every((octet) => octet === 7));
+  assert.ok(pool.take(1)!.every((octet) => octet === 0)); // the system's, and as good as any
 });
