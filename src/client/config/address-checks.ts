@@ -27,6 +27,7 @@ export function checkAddresses(w: WrittenConfig, report: ConfigReport): void {
   const listeners = listenersOf(w, report);
   checkCollisions(listeners, report);
   checkMedia(w, listeners, report);
+  checkLocal(w, listeners, report);
   checkTls(w.tls, ['tls'], report);
   if (w.sip.some((text) => text.startsWith('tls:')) && (w.tls?.cert === undefined || w.tls.key === undefined)) {
     const trial = 'npx doubletrack certificate --name HOST --out tls';
@@ -45,6 +46,7 @@ function listenersOf(w: WrittenConfig, report: ConfigReport): Listener[] {
   const others: [YamlPath, string | undefined][] = [
     [['http'], w.http],
     [['cti', 'listen'], w.cti?.listen],
+    [['local', 'http'], w.local?.http],
   ];
   for (const [path, text] of others) {
     if (text === undefined) continue;
@@ -77,22 +79,48 @@ function checkMedia({ media }: WrittenConfig, listeners: readonly Listener[], re
       report.wrong(['media', 'address'], `"${bare}"`, 'one IP address of this machine', '192.0.2.10');
     }
   }
-  const at = ['media', 'ports'];
-  const ports = parsePortRange(media.ports);
   const lanes = media.lanes ?? Math.max(1, availableParallelism() - 1);
+  checkPorts({ section: 'media', written: media.ports, lanes, example: '30000-33999' }, listeners, report);
+}
+
+/** It is reached over UDP or TCP on loopback, and has ports of its own. */
+function checkLocal({ local, sip, media }: WrittenConfig, listeners: readonly Listener[], report: ConfigReport): void {
+  if (!local) return;
+  const example = '16000-19999';
+  checkPorts({ section: 'local', written: local.ports, lanes: local.lanes, example }, listeners, report);
+  const [own, others] = [parsePortRange(local.ports), parsePortRange(media.ports)];
+  if (own && others && own.lo <= others.hi && others.lo <= own.hi) {
+    const found = `"${local.ports}", of which media.ports (${media.ports}) has some already`;
+    report.wrong(['local', 'ports'], found, 'ports of its own', example);
+  }
+  if (sip.every((text) => text.startsWith('tls:'))) {
+    const expected = 'a TCP or UDP address in sip as well, from which the local recorder is called';
+    report.wrong(['local'], 'SIP over TLS only', `${expected}: tcp:127.0.0.1:5060 will do`);
+  }
+}
+
+interface Ports {
+  section: 'media' | 'local';
+  written: string;
+  lanes: number;
+  example: string;
+}
+
+function checkPorts(
+  { section, written, lanes, example }: Ports,
+  listeners: readonly Listener[],
+  report: ConfigReport,
+): void {
+  const at = [section, 'ports'];
+  const ports = parsePortRange(written);
   const least = MIN_PORTS_PER_LANE * lanes;
-  if (!ports) return report.wrong(at, `"${media.ports}"`, 'ports from 1 to 65535', '30000-33999');
+  if (!ports) return report.wrong(at, `"${written}"`, 'ports from 1 to 65535', example);
   if (ports.hi - ports.lo + 1 < least) {
-    report.wrong(
-      at,
-      `"${media.ports}"`,
-      `at least ${least} ports for ${lanes} lane(s), the lower one first`,
-      '30000-33999',
-    );
+    report.wrong(at, `"${written}"`, `at least ${least} ports for ${lanes} lane(s), the lower one first`, example);
   }
   const inside = listeners.find(({ protocol, port }) => protocol === 'udp' && port >= ports.lo && port <= ports.hi);
   if (inside)
-    report.wrong(inside.path, `UDP port ${inside.port}, which is one of media.ports`, 'a port outside of them');
+    report.wrong(inside.path, `UDP port ${inside.port}, which is one of ${section}.ports`, 'a port outside of them');
 }
 
 function checkTls(tls: WrittenTls | undefined, at: YamlPath, report: ConfigReport): void {

@@ -4,3 +4,4 @@ export { compilePattern, MAX_MATCHED_CHARACTERS, matches, PatternRefused } from 
 export { type Reload, reloadOf } from './reload.ts';
 export { CLIENT_SCHEMA } from './schema.ts';
 export type * from './types.ts';
+export { LOCAL_RECORDER } from './types.ts';

@@ -19,8 +19,15 @@ import { compilePattern, PatternRefused } from './patterns.ts';
 import { ConfigReport } from './report.ts';
 import { CLIENT_SCHEMA } from './schema.ts';
 import { passwordOf, type SecretPlaces, secretOf, secretsIn } from './secrets.ts';
-import type { ClientConfig, CtiConfig, RecorderConfig, RecordingPolicyConfig, SelectiveRule } from './types.ts';
-import type { WrittenConfig, WrittenCti, WrittenRecording, WrittenRule, WrittenTls } from './written.ts';
+import type {
+  ClientConfig,
+  CtiConfig,
+  LocalConfig,
+  RecorderConfig,
+  RecordingPolicyConfig,
+  SelectiveRule,
+} from './types.ts';
+import type { WrittenConfig, WrittenCti, WrittenLocal, WrittenRecording, WrittenRule, WrittenTls } from './written.ts';
 
 const validate = settingsValidator(CLIENT_SCHEMA);
 const DAYS = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'];
@@ -94,6 +101,7 @@ class Assembly {
       },
       ...this.#dialling(),
       ...this.#recorders(),
+      local: w.local ? this.#local(w.local) : null,
       recording: this.#recording(w.recording),
       cti: w.cti ? this.#cti(w.cti) : null,
       logLevel: w.logLevel,
@@ -155,6 +163,18 @@ class Assembly {
         maxSessions: r.maxSessions ?? null,
       })),
       groups: groups.map((group) => ({ ...group, location: group.location ?? null })),
+    };
+  }
+
+  #local(w: WrittenLocal): LocalConfig {
+    return {
+      dir: path.resolve(this.#places.folder, w.dir),
+      http: parseHostAndPort(w.http) ?? { host: '', port: 0 },
+      ports: parsePortRange(w.ports) ?? { lo: 0, hi: 0 },
+      lanes: w.lanes,
+      weight: w.weight,
+      location: w.location ?? null,
+      maxSessions: w.maxSessions ?? null,
     };
   }
 

@@ -4,6 +4,7 @@ import { nearestName, parseSipAddress, type YamlPath } from '../../settings/inde
 import { parseSipUri } from '../../sip/index.ts';
 import { compilePattern, groupCount, matches, PatternRefused } from './patterns.ts';
 import type { ConfigReport } from './report.ts';
+import { LOCAL_RECORDER } from './types.ts';
 import type { WrittenConfig, WrittenRule } from './written.ts';
 
 /** Reports each name that is not known. */
@@ -135,7 +136,7 @@ export function checkRecorders(w: WrittenConfig, report: ConfigReport): void {
     (index) => ['groups', index, 'name'],
   );
   for (const [index, { uri }] of w.recorders.entries()) checkUri(w, uri, ['recorders', index, 'uri'], report);
-  const byId = new Map(w.recorders.map((recorder) => [recorder.id, recorder]));
+  const byId = new Map(membersOf(w, report).map((recorder) => [recorder.id, recorder]));
   const isRecorder = known(report, 'the id of a recorder', new Set(byId.keys()));
   w.groups.forEach((group, index) => {
     const at = ['groups', index];
@@ -154,6 +155,23 @@ export function checkRecorders(w: WrittenConfig, report: ConfigReport): void {
       report.wrong([...at, 'location'], JSON.stringify(group.location), 'the location of a recorder of this group');
     }
   });
+}
+
+interface Member {
+  id: string;
+  uri: string;
+  location?: string;
+}
+
+/** Recorders that groups may name, the local one among them. */
+function membersOf({ recorders, local }: WrittenConfig, report: ConfigReport): Member[] {
+  if (!local) return recorders;
+  const index = recorders.findIndex(({ id }) => id === LOCAL_RECORDER);
+  if (index >= 0) {
+    report.wrong(['recorders', index, 'id'], `"${LOCAL_RECORDER}", the id of the recorder of local`, 'another id');
+  }
+  const { location } = local;
+  return [...recorders, { id: LOCAL_RECORDER, uri: 'sip:127.0.0.1', ...(location === undefined ? {} : { location }) }];
 }
 
 /** A name without a port has SRV records, perhaps (RFC 3263 section 4.2). */

@@ -19,6 +19,7 @@ export function reloadOf(current: ClientConfig, next: ClientConfig): Reload {
     tls: current.tls && (next.tls ?? current.tls),
     http: current.http,
     media: current.media,
+    local: current.local,
     cti: ctiOf(current.cti, next.cti),
   };
   const keys = Object.keys(next) as (keyof ClientConfig)[];

@@ -157,6 +157,27 @@ const RECORDER = keys('A recording server.', ['id', 'uri'], {
   maxSessions: count('recording sessions at a time; as many as it takes without it', 1, 1_000_000),
 });
 
+const LOCAL = keys(
+  'Records in this process too: a recorder with the id `local`, for groups and requests. Without this key there is none.',
+  ['dir'],
+  {
+    dir: file('its data folder: journal, recordings, catalogue', 'recordings'),
+    http: hostAndPort('where it offers search and retrieval; loopback only', '127.0.0.1:8083', {
+      default: '127.0.0.1:8083',
+    }),
+    ports: text('UDP ports on which it receives, beside those of `media.ports`', 11, {
+      pattern: PORT_RANGE_PATTERN,
+      form: 'two ports as lo-hi',
+      examples: ['16000-19999'],
+      default: '16000-19999',
+    }),
+    lanes: count('media threads that record', 1, 256, { default: 1 }),
+    weight: count('share of the calls with `weighted`', 1, 1000, { default: 1 }),
+    location: name('where it stands', 'berlin'),
+    maxSessions: count('recording sessions at a time; as many as it takes without it', 1, 1_000_000),
+  },
+);
+
 const GROUP = keys('Recorders that stand in for one another.', ['name', 'recorders'], {
   name: name('for the policy and requests', 'main'),
   strategy: choice('which recorder is asked first', ['hunt', 'round-robin', 'least-used', 'weighted'], {
@@ -335,6 +356,7 @@ export const CLIENT_SCHEMA: SettingSchema = keys('The recording client.', ['exte
   ),
   recorders: list('recording servers', RECORDER, 1000, { default: [] }),
   groups: list('groups of recorders', GROUP, 100, { default: [] }),
+  local: LOCAL,
   recording: RECORDING,
   cti: CTI,
   logLevel: choice('least level that is logged', LOG_LEVELS, { default: 'info' }),

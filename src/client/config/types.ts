@@ -15,6 +15,8 @@ export interface ClientConfig {
   dialPlan: DialRule[];
   recorders: RecorderConfig[];
   groups: GroupConfig[];
+  /** Records in this process too; null: does not. */
+  local: LocalConfig | null;
   recording: RecordingPolicyConfig;
   cti: CtiConfig | null;
   logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
@@ -88,6 +90,22 @@ export interface RecorderConfig {
   weight: number;
   location: string | null;
   /** At a time; null: as many as it takes. */
+  maxSessions: number | null;
+}
+
+/** Of the local recorder in groups, requests and views. */
+export const LOCAL_RECORDER = 'local';
+
+/** A recorder that runs in the client's process. */
+export interface LocalConfig {
+  /** Absolute path of its data. */
+  dir: string;
+  http: { host: string; port: number };
+  /** Both inclusive. */
+  ports: { lo: number; hi: number };
+  lanes: number;
+  weight: number;
+  location: string | null;
   maxSessions: number | null;
 }
 

@@ -68,6 +68,16 @@ export interface WrittenCti {
   privateMessages: { start: number; stop: number; pause: number; resume: number };
 }
 
+export interface WrittenLocal {
+  dir: string;
+  http: string;
+  ports: string;
+  lanes: number;
+  weight: number;
+  location?: string;
+  maxSessions?: number;
+}
+
 export interface WrittenConfig {
   sip: string[];
   tls?: WrittenTls;
@@ -94,6 +104,7 @@ export interface WrittenConfig {
     location?: string;
     heartbeatSec: number;
   }[];
+  local?: WrittenLocal;
   recording: WrittenRecording;
   cti?: WrittenCti;
   logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
