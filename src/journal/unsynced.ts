@@ -2,10 +2,7 @@
  * The journal's bytes that are not yet known to be on the disk: a bounded queue of buffers, in order. Bytes leave it
  * when they are synced, not when they are written, so that after an I/O error they can be written somewhere else.
  */
-
-const BUFFER_BYTES = 256 * 1024;
-/** Buffers kept for the next bytes rather than left to the garbage collector. */
-const MAX_SPARE_BUFFERS = 8;
+import { BUFFER_BYTES, BufferPool } from './buffers.ts';
 
 interface Chunk {
   bytes: Buffer;
@@ -15,7 +12,7 @@ interface Chunk {
 export class UnsyncedBytes {
   readonly maxBytes: number;
   readonly #chunks: Chunk[] = [];
-  readonly #spare: Buffer[] = [];
+  readonly #pool: BufferPool;
   /** All positions count bytes since the writer was opened. */
   #firstAt = 0;
   #writtenTo = 0;
@@ -25,6 +22,7 @@ export class UnsyncedBytes {
 
   constructor(maxBytes: number) {
     this.maxBytes = maxBytes;
+    this.#pool = new BufferPool(Math.ceil(maxBytes / BUFFER_BYTES));
   }
 
   /** Bytes held: waiting to be written, or written and waiting for the sync. */
@@ -73,8 +71,13 @@ export class UnsyncedBytes {
       this.#syncedInFirst -= first.used;
       this.#firstAt += first.used;
       this.#chunks.shift();
-      if (first.bytes.length === BUFFER_BYTES && this.#spare.length < MAX_SPARE_BUFFERS) this.#spare.push(first.bytes);
+      this.#pool.giveBack(first.bytes);
     }
+  }
+
+  /** What a slow disk made necessary is the system's again when that is over: to be called now and then. */
+  trim(): void {
+    this.#pool.trim();
   }
 
   /** Everything not synced is to be written again. */
@@ -83,7 +86,7 @@ export class UnsyncedBytes {
   }
 
   #take(atLeast: number): Buffer {
-    if (atLeast > BUFFER_BYTES) return Buffer.allocUnsafeSlow(atLeast);
-    return this.#spare.pop() ?? Buffer.allocUnsafeSlow(BUFFER_BYTES);
+    const pooled = atLeast <= BUFFER_BYTES ? this.#pool.take() : null;
+    return pooled ?? Buffer.allocUnsafeSlow(Math.max(atLeast, BUFFER_BYTES));
   }
 }

@@ -63,6 +63,8 @@ interface Waiter {
 const MIB = 1024 * 1024;
 const RETRY_MS = 100;
 const RESERVE_RETRY_MS = 1000;
+/** What was needed in this time may be needed again. */
+const TRIM_EVERY_MS = 10_000;
 const SMALL_SEGMENT_BYTES = MIB;
 const NO_ROOM = new Set(['ENOSPC', 'EDQUOT']);
 
@@ -88,6 +90,7 @@ export class JournalWriter {
   #closing = false;
   #closeBeforeMs = Infinity;
   #reserveTriedMs = 0;
+  #trimmedMs = performance.now();
   #signalled = false;
   #isAsleep = false;
   #resume: (() => void) | null = null;
@@ -187,6 +190,10 @@ export class JournalWriter {
 
   #tick(): void {
     this.#syncDue = true;
+    if (performance.now() - this.#trimmedMs > TRIM_EVERY_MS) {
+      this.#unsynced.trim();
+      this.#trimmedMs = performance.now();
+    }
     this.#wake();
   }
 

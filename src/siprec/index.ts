@@ -64,3 +64,4 @@ export {
   type RecorderLoad,
   type RecorderState,
 } from './recorder-load.ts';
+export { escapeXml } from './xml.ts';

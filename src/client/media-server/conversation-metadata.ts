@@ -8,6 +8,7 @@
 import {
   callExtension,
   emptyMetadata,
+  escapeXml,
   partyExtension,
   type RsMetadata,
   type RsParticipant,
@@ -135,7 +136,8 @@ export class ConversationMetadata {
     const associateTime = known ? now : timeOf(party.joinedAtMs);
     const association = isSame ? before : { participantId: id, send, recv, associateTime, disassociateTime: null };
     // What was known stays known: an update cannot take it back.
-    const name = party.name === '' ? (known?.party.name ?? '') : party.name;
+    const isNamed = escapeXml(party.name).trim() !== '';
+    const name = isNamed ? party.name : (known?.party.name ?? '');
     const placed = { party: { ...party, name }, id, stream, association, leftAt: null };
     this.#present.set(party.id, placed);
   }
