@@ -29,22 +29,23 @@ const MAX_SHARE = 0.97;
 /** @throws NotDone @throws LoadTooSlow */
 export async function conversations(calls: number, { cores, ...times }: ConversationsPlan): Promise<Conversations> {
   const load = Remote.start(beside(import.meta.url, './load-process'), cores.load);
-  const client = await TestedClient.start(cores.tested, recorded(SUITE)).catch(async (error) => {
-    await load.close();
-    throw error;
-  });
+  let client: TestedClient | null = null;
   try {
     const ports = [PLACES.partyPort, PLACES.recorderPort];
     await load.call('openSinks', { address: ADDRESS, ports, isTimed: false } satisfies SinkSetup);
     await load.call('openGenerator', { ...LOAD, isSrtp: true, mostStreams: 2 * calls } satisfies LoadSetup);
-    await load.call('connect', { calls, ...PLACES });
+    await load.call('openParties', PLACES);
+    client = await TestedClient.start(cores.tested, recorded(SUITE));
+    await load.call('connect', calls).catch((error: Error) => {
+      throw new NotDone(`not set up: ${error.message}`);
+    });
     const result = await load.call<RunResult>('run', { ...times, pid: client.pid } satisfies RunSetup);
     checkLoad(result);
     check(result);
     const { cpuUs, wallUs, packets, threads } = result;
     return { share: cpuUs / wallUs, cpuUsPerPacket: cpuUs / packets, threads };
   } finally {
-    await Promise.all([client.close(), load.close()]);
+    await Promise.all([client?.close(), load.close()]);
   }
 }
 

@@ -19,7 +19,8 @@ const GUESS = { client: 400, directly: 3_000 };
 /** Nobody asks how fast sipp is; it only has to be faster. */
 const MOST = 6_000;
 const DELAY_RATE = 100;
-const WARM_UP_S = 1;
+const WARM_UP_RATE = 200;
+const WARM_UP_S = 2;
 /** Sockets' buffers hide for seconds that a core does not keep up. */
 const MAX_SHARE = 0.97;
 /** Of the rate that was asked for: else it is sipp that does not keep up. */
@@ -47,7 +48,7 @@ async function throughClient(bench: Bench): Promise<Found> {
   const begin = async (): Promise<TestedClient> => {
     await sipp.answer();
     client = await TestedClient.start(cores.tested, DIRECT);
-    await sipp.call({ toPort: CLIENT_PORT, rate: DELAY_RATE, calls: DELAY_RATE * WARM_UP_S });
+    await sipp.call({ toPort: CLIENT_PORT, rate: WARM_UP_RATE, calls: WARM_UP_RATE * WARM_UP_S });
     return client;
   };
   const attempt = async (rate: number): Promise<string> => {

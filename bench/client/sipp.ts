@@ -1,7 +1,7 @@
 /** sipp (https://sipp.sourceforge.net), which calls and is called: what it is told to do, how it is run, and what it says of its calls. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -96,7 +96,7 @@ export interface CallPlan {
 }
 
 /** For the answers that are missing when the last call has been made. */
-const GRACE_S = 4;
+const GRACE_S = 2;
 const STARTS_WITHIN_MS = 300;
 
 /** A sipp that is called, and others that call. */
@@ -120,13 +120,15 @@ export class Sipp {
   }
 
   async call({ toPort, rate, calls }: CallPlan): Promise<CallCounts> {
+    const file = path.join(this.#folder, 'counts.csv');
+    rmSync(file, { force: true });
     const timeoutS = Math.ceil(calls / rate) + GRACE_S;
     const caller = this.#run('caller', CALLER_PORT, [
       ...[`${ADDRESS}:${toPort}`, '-r', String(rate), '-m', String(calls), '-l', String(calls)],
-      ...['-timeout', `${timeoutS}s`, '-trace_stat', '-stf', 'counts.csv'],
+      ...['-timeout', `${timeoutS}s`, '-trace_stat', '-stf', file],
     ]);
     await once(caller, 'exit');
-    return readCounts(readFileSync(path.join(this.#folder, 'counts.csv'), 'latin1'));
+    return readCounts(existsSync(file) ? readFileSync(file, 'latin1') : '');
   }
 
   async close(): Promise<void> {
