@@ -109,7 +109,7 @@ async function delays(dialler: Remote, toPort: number, durationS: number): Promi
   const plan: DialPlan = {
     toPort,
     rate: DELAY_RATE,
-    calls: DELAY_RATE * durationS,
+    calls: Math.ceil(DELAY_RATE * durationS),
     warmUpCalls: DELAY_RATE * WARM_UP_S,
   };
   const { ringingMs, failed } = await dialler.call<Dialled>('dial', plan);
