@@ -20,9 +20,9 @@ const LAST_TAGGED = LAST.with(2, '[last_To:];tag=[pid]-[call_number]');
 const SDP = 'v=0\no=- 1 1 IN IP4 [local_ip]\ns=-\nc=IN IP4 [local_ip]\nt=0 0\nm=audio 40000 RTP/AVP 0\n';
 
 function send(lines: string[], { body = '', isRepeated = false } = {}): string {
-  const content = body === '' ? [] : ['Content-Type: application/sdp'];
-  const text = [...lines, ...content, 'Content-Length: [len]', '', body].join('\n');
-  return `<send${isRepeated ? ' retrans="500"' : ''}><![CDATA[\n\n${text}\n]]></send>`;
+  const content = body === '' ? ['Content-Length: 0'] : ['Content-Type: application/sdp', 'Content-Length: [len]'];
+  const text = [...lines, ...content, '', body].join('\n');
+  return `<send${isRepeated ? ' retrans="500"' : ''}><![CDATA[\n\n${text}]]></send>`;
 }
 
 function request(method: string, uri: string, to: string, cseq: number, body = ''): string {
