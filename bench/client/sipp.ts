@@ -36,7 +36,7 @@ const CALLER = `${XML}
 ${request('INVITE', TO_URI, `To: <${TO_URI}>`, 1, SDP)}
 <recv response="100" optional="true"/>
 <recv response="180" optional="true"/>
-<recv response="200"/>
+<recv response="200" rrs="true"/>
 ${request('ACK', '[next_url]', '[last_To:]', 1)}
 ${request('BYE', '[next_url]', '[last_To:]', 2)}
 <recv response="200"/>
