@@ -25,7 +25,7 @@ interface Entry {
   load: () => Promise<{ default: Benchmark }>;
 }
 
-export const GROUPS = ['kernel', 'lane', 'system'] as const;
+export const GROUPS = ['kernel', 'lane', 'system', 'client'] as const;
 export type Group = (typeof GROUPS)[number];
 
 const BENCHMARKS: Record<Group, Entry[]> = {
@@ -45,6 +45,10 @@ const BENCHMARKS: Record<Group, Entry[]> = {
     { name: 'receive', load: () => import('./system/receive.ts') },
     { name: 'forward', load: () => import('./system/forward.ts') },
     { name: 'restart', load: () => import('./system/restart.ts') },
+  ],
+  client: [
+    { name: 'set-ups', load: () => import('./client/set-ups.ts') },
+    { name: 'conversations', load: () => import('./client/conversations.ts') },
   ],
 };
 

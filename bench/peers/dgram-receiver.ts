@@ -1,7 +1,7 @@
 /** node:dgram as a receiver that only counts: the floor of what can be done with it. */
 import { ADDRESS, type Cores, LOAD, MEDIA_PORTS, NotDone } from '../system/contender.ts';
 import type { LoadSetup } from '../system/load/generator.ts';
-import type { RunResult, RunSetup } from '../system/load/process.ts';
+import type { RunResult, RunSetup } from '../system/load/handlers.ts';
 import { beside, Remote } from '../system/remote.ts';
 import type { DgramSetup } from './node-dgram.ts';
 

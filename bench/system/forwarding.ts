@@ -10,8 +10,8 @@ import {
   NotDone,
 } from './contender.ts';
 import type { LoadSetup } from './load/generator.ts';
+import type { RunResult, RunSetup, SinkSetup } from './load/handlers.ts';
 import { PACKET_BYTES } from './load/packets.ts';
-import type { RunResult, RunSetup, SinkSetup } from './load/process.ts';
 import type { Latency } from './load/sinks.ts';
 import type { ThreadUse } from './process-use.ts';
 import { beside, Remote } from './remote.ts';

@@ -6,8 +6,8 @@ import { ADDRESS, type Cores, checkLoad, LOAD, MEDIA_PORTS, NotDone, SOURCE_PORT
 import type { RecorderCounts, RecorderSetup, StreamsSetup } from './contenders/recorder.ts';
 import { checkJournal } from './journal-check.ts';
 import type { LoadSetup } from './load/generator.ts';
+import type { RunResult, RunSetup } from './load/handlers.ts';
 import { PACKET_US } from './load/packets.ts';
-import type { RunResult, RunSetup } from './load/process.ts';
 import type { ThreadUse } from './process-use.ts';
 import { beside, Remote } from './remote.ts';
 

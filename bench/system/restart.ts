@@ -10,7 +10,7 @@ import type { Death } from './contenders/lane-death.ts';
 import type { CallsSetup, Certified, Outage, RestartSetup } from './contenders/restarted-recorder.ts';
 import { pinnedCores } from './cores.ts';
 import type { LoadSetup } from './load/generator.ts';
-import type { RunResult, RunSetup } from './load/process.ts';
+import type { RunResult, RunSetup } from './load/handlers.ts';
 import { beside, Remote } from './remote.ts';
 import { measured } from './rows.ts';
 

@@ -22,9 +22,11 @@ Groups:
   lane    the media core without sockets: packets/s of one core, and what each stage takes
   system  real sockets, real disk, the load from another process: CPU per packet, calls per core with nothing
           dropped, forwarding latency, memory and cost per call. Linux; needs koffi, and two cores to be true
+  client  the recording client: call set-ups per second and post-dial delay beside sipp alone, conversations per core
+          with SRTP on all legs and a recorder each. As system, and sipp (Debian: sip-tester) for the calls
   all     everything
 
-Progress goes to stderr. The whole with --peers takes about ten minutes on two cores with nothing else to do.`;
+Progress goes to stderr. The whole with --peers takes about fifteen minutes on two cores with nothing else to do.`;
 
 function positive(text: string, option: string, command: Command): number {
   const value = Number(text);

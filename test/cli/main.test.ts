@@ -52,7 +52,7 @@ describe('command line', () => {
       [['serve', '--lanes', 'two'], /lanes must be integer/],
       [['verify'], /missing required argument 'path'/],
       [['verify', 'a', 'b'], /too many arguments/],
-      [['bench', 'kernels'], /no group 'kernels': choose kernel, lane, system or all/],
+      [['bench', 'kernels'], /no group 'kernels': choose kernel, lane, system, client or all/],
       [['bench', 'system', '--duration', '0'], /--duration takes a number above 0, not '0'/],
       [['bench', '--soak', 'long'], /--soak takes a number above 0, not 'long'/],
       [['replay', '--jsno', 'x'], /unknown option '--jsno'[\s\S]*--json/],

@@ -66,6 +66,21 @@ test('RFC 3262 3: the next reliable response waits for the PRACK and counts one 
   assert.equal(Number(peer.takeResponse(183).header('rseq')), rseq + 1);
 });
 
+test('RFC 3262 3: the PRACK of a 180 may come behind the 200, and is answered once', () => {
+  const { network, peer, line, invite } = server(['Supported: 100rel']);
+  const ringing = peer.takeResponse(180);
+  invite.accept();
+  network.settle();
+  peer.takeResponse(200);
+  peer.send(line('ACK', 1, [], ringing.toTag));
+  const rack = [`RAck: ${ringing.header('rseq')} 1 INVITE`];
+  peer.send(line('PRACK', 2, rack, ringing.toTag));
+  assert.equal(peer.takeResponse(200).cseq.method, 'PRACK');
+  peer.send(line('PRACK', 3, rack, ringing.toTag));
+  peer.takeResponse(481);
+  assert.equal(invite.session.over, false);
+});
+
 test('RFC 3262 3: no PRACK within 64*T1 refuses the INVITE with 504', () => {
   const { network, agent, peer, invite } = server(['Require: 100rel']);
   let cancelled = 0;
@@ -135,6 +150,16 @@ test('RFC 3262 4: each reliable response in order gets one PRACK', async () => {
   assert.equal(peer.takeRequest('ACK').cseq.number, 1);
   const { session } = await invite.answered;
   assert.equal(session.remoteTag, 'c');
+});
+
+test('RFC 3262 3: a PRACK that came too late for its peer (481) ends no call', async () => {
+  const { peer, progress, invite, request } = client();
+  progress(10);
+  const prack = peer.takeRequest('PRACK');
+  peer.answer(request, 200, { tag: 'c', headers: [`Contact: <sip:peer@${P}>`] });
+  peer.answer(prack, 481);
+  const { session } = await invite.answered;
+  assert.equal(session.over, false);
 });
 
 test('RFC 3262 4, 5: forks have their own order; an offer in a 183 is answered in the PRACK', () => {

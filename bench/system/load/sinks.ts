@@ -12,8 +12,8 @@ const RTCP_TYPES = { lo: 200, hi: 207 };
 export interface Route {
   sink: number;
   stream: number;
-  /** Null: in the clear. */
-  srtp: { ssrc: number; keyAndSalt: Uint8Array } | null;
+  /** Null: in the clear. Of an SSRC that nobody has told it is the first one whose packet verifies under the key. */
+  srtp: { ssrc: number | null; keyAndSalt: Uint8Array } | null;
 }
 
 export interface SinkCounts {
@@ -44,7 +44,11 @@ export class Sinks {
   /** Of each sink: by stream, and by SSRC those that are SRTP. */
   readonly #byStream: Map<number, Source>[];
   readonly #bySsrc: Map<number, Source>[];
+  /** Those whose SSRC is not known yet, in the order in which they are expected to begin. */
+  readonly #unknown: Set<Source>[];
   #batch: SrtpBatch | null = null;
+  /** For one packet. */
+  #trial: SrtpBatch | null = null;
   /** Of the packets in the batch. */
   readonly #waiting: { sink: number; source: Source; arrivedUs: number }[] = [];
   readonly #latencies = new Uint32Array(MAX_LATENCY_US + 1);
@@ -58,6 +62,7 @@ export class Sinks {
     this.#onPacket = ports.map((_, sink) => (packet, bytes, arrivedUs) => this.#take(sink, packet, bytes, arrivedUs));
     this.#byStream = ports.map(() => new Map());
     this.#bySsrc = ports.map(() => new Map());
+    this.#unknown = ports.map(() => new Set());
     this.counts = { received: ports.map(() => 0), faulty: 0, packetBytes: 0 };
   }
 
@@ -65,10 +70,12 @@ export class Sinks {
     const secure = routes.filter(({ srtp }) => srtp !== null);
     const library = secure.length > 0 ? new Srtp({ contexts: secure.length }) : null;
     this.#batch = library?.createBatch('unprotect') ?? null;
+    this.#trial = library?.createBatch('unprotect') ?? null;
     for (const { sink, stream, srtp } of routes) {
       const context = srtp && library ? library.openReceiver(srtpKeys(srtp.keyAndSalt)) : null;
       const source: Source = { context, stream, next: -1 };
-      if (srtp) this.#bySsrc[sink]!.set(srtp.ssrc, source);
+      if (srtp?.ssrc === null) this.#unknown[sink]!.add(source);
+      else if (srtp) this.#bySsrc[sink]!.set(srtp.ssrc, source);
       else this.#byStream[sink]!.set(stream, source);
     }
   }
@@ -105,12 +112,28 @@ export class Sinks {
     const ssrc = ((packet[8]! << 24) | (packet[9]! << 16) | (packet[10]! << 8) | packet[11]!) >>> 0;
     const source = this.#bySsrc[sink]!.get(ssrc);
     if (!source?.context) {
-      this.counts.faulty++;
+      if (!this.#takeUnknown(sink, ssrc, packet.subarray(0, bytes), arrivedUs)) this.counts.faulty++;
       return;
     }
     this.#batch.add(source.context, 'rtp', packet.subarray(0, bytes));
     this.#waiting.push({ sink, source, arrivedUs });
     if (this.#waiting.length === BATCH_PACKETS) this.#finish();
+  }
+
+  /** @returns whether it is the first of a source that is expected. */
+  #takeUnknown(sink: number, ssrc: number, packet: Uint8Array, arrivedUs: number): boolean {
+    const trial = this.#trial!;
+    for (const source of this.#unknown[sink]!) {
+      trial.clear();
+      trial.add(source.context!, 'rtp', packet);
+      trial.run();
+      if (trial.error(0)) continue;
+      this.#unknown[sink]!.delete(source);
+      this.#bySsrc[sink]!.set(ssrc, source);
+      this.#check(sink, source, trial.packet(0), PACKET_BYTES, arrivedUs);
+      return true;
+    }
+    return false;
   }
 
   #finish(): void {

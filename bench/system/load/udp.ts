@@ -31,13 +31,24 @@ const CONTROL_BYTES = 64;
 /** In the first control message: cmsghdr of 16 bytes, then a timespec. */
 const CONTROL_TIMESPEC_AT = 16;
 
+/** By address and port: who sends from where another one receives has the same socket (symmetric RTP, RFC 4961). */
+const sockets = new Map<string, number>();
+
 function openSocket(address: string, port: number): number {
+  const known = sockets.get(`${address}:${port}`);
+  if (known !== undefined) return known;
   const fd = socket(AF_INET, SOCK_DGRAM_NONBLOCK, 0) as number;
   if (fd < 0) throw new Error(`no socket: errno ${koffi.errno()}`);
   const name = Buffer.alloc(SOCKADDR_BYTES);
   writeName(new DataView(name.buffer, name.byteOffset), 0, address, port);
   if ((bind(fd, name, SOCKADDR_BYTES) as number) < 0) throw new Error(`bind ${port}: errno ${koffi.errno()}`);
+  sockets.set(`${address}:${port}`, fd);
   return fd;
+}
+
+function closeSocket(fd: number): void {
+  for (const [name, open] of sockets) if (open === fd) sockets.delete(name);
+  close(fd);
 }
 
 function writeName(view: DataView, at: number, address: string, port: number): void {
@@ -141,7 +152,7 @@ export class BatchSender {
   }
 
   close(): void {
-    close(this.#fd);
+    closeSocket(this.#fd);
   }
 }
 
@@ -177,7 +188,7 @@ export class BatchReceiver {
   }
 
   close(): void {
-    close(this.#fd);
+    closeSocket(this.#fd);
   }
 
   #makeRoomForControls(): void {

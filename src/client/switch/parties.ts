@@ -6,13 +6,14 @@ import type { Plan } from './call-setup.ts';
 import type { Target } from './dialling.ts';
 import type { PartyIdentity } from './leg.ts';
 import type { Registrar } from './registrar.ts';
-import { routeOf } from './routing.ts';
+import { type Numbers, routeOf } from './routing.ts';
 
 /** How long a phone may ring when it is not forwarded. */
 const RING_MS = 120_000;
 
 export class Parties {
   readonly #config: ClientConfig;
+  readonly #numbers: Numbers;
   readonly #registrar: Pick<Registrar, 'authenticate' | 'bindings'>;
   readonly #now: () => number;
   /** Trunks by the addresses that call from there. */
@@ -20,6 +21,8 @@ export class Parties {
 
   constructor(config: ClientConfig, registrar: Pick<Registrar, 'authenticate' | 'bindings'>, now: () => number) {
     this.#config = config;
+    const { trunks, dialPlan } = config;
+    this.#numbers = { trunks, dialPlan, extensions: new Map(config.extensions.map((one) => [one.dn, one])) };
     this.#registrar = registrar;
     this.#now = now;
     for (const trunk of config.trunks) {
@@ -32,18 +35,18 @@ export class Parties {
   caller(invite: IncomingInvite): { party: PartyIdentity } | { refuse: SipAnswer } {
     const { request, source } = invite;
     const user = unescapeUri(parseSipUri(request.from?.uri ?? '').user);
-    const isExtension = this.#config.extensions.some(({ dn }) => dn === user);
-    const trunk = isExtension ? undefined : this.#sources.get(source.address);
+    const { extensions } = this.#numbers;
+    const trunk = extensions.has(user) ? undefined : this.#sources.get(source.address);
     if (trunk) return { party: outside(trunk, user, request.from?.display ?? '', this.#host) };
     const proof = this.#registrar.authenticate(request, source, this.#now());
     if ('refuse' in proof) return proof;
-    const extension = this.#config.extensions.find(({ dn }) => dn === proof.dn);
+    const extension = extensions.get(proof.dn);
     return extension ? { party: this.#inside(extension) } : { refuse: { status: 403, reason: 'Forbidden' } };
   }
 
   /** Null: the number leads nowhere. */
   plan(number: string): Plan | null {
-    const route = routeOf(number, this.#config);
+    const route = routeOf(number, this.#numbers);
     if (route.kind === 'none') return null;
     if (route.kind === 'trunk') {
       const { trunk } = route;

@@ -6,7 +6,10 @@ export type Route =
   | { kind: 'trunk'; trunk: TrunkConfig; number: string }
   | { kind: 'none' };
 
-type Numbers = Pick<ClientConfig, 'extensions' | 'trunks' | 'dialPlan'>;
+export interface Numbers extends Pick<ClientConfig, 'trunks' | 'dialPlan'> {
+  /** By DN. */
+  extensions: ReadonlyMap<string, ExtensionConfig>;
+}
 
 export function routeOf(dialled: string, { extensions, trunks, dialPlan }: Numbers): Route {
   for (const rule of dialPlan) {
@@ -19,8 +22,8 @@ export function routeOf(dialled: string, { extensions, trunks, dialPlan }: Numbe
   return toExtension(dialled, extensions);
 }
 
-function toExtension(number: string, extensions: readonly ExtensionConfig[]): Route {
-  const extension = extensions.find(({ dn }) => dn === number);
+function toExtension(number: string, extensions: Numbers['extensions']): Route {
+  const extension = extensions.get(number);
   return extension ? { kind: 'extension', extension, number } : { kind: 'none' };
 }
 

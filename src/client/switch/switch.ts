@@ -227,7 +227,9 @@ export class Switch {
       ...{ ani, dnis, now, openAnchor, log },
       onRequest: (conversation, leg, request) => this.#onPartyRequest(conversation, leg, request),
       onEnded: (conversation, cause) => this.#onEnded(conversation, cause),
-      emit: (event, conversation) => this.#emit({ ...event, atMs: now(), call: conversation.callView() }),
+      emit: (event, conversation) => {
+        if (this.#listeners.size > 0) this.#emit({ ...event, atMs: now(), call: conversation.callView() });
+      },
     });
   }
 

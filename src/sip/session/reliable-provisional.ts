@@ -51,7 +51,7 @@ export class ReliableProvisionals {
 
   send(provisional: Provisional): void {
     this.#waiting.push(provisional);
-    if (!this.#repeat) this.#next();
+    if (!this.#underWay) this.#next();
   }
 
   #next(): void {
@@ -66,6 +66,7 @@ export class ReliableProvisionals {
       resend: () => this.#transaction.resend(bytes),
       giveUp: () => {
         this.#repeat = null;
+        this.#underWay = null;
         this.#actions.giveUp();
       },
     });
@@ -76,7 +77,7 @@ export class ReliableProvisionals {
   onPrack(request: SipRequest, transaction: ServerTransaction): void {
     const [rseq = '', cseq = '', method = ''] = (request.header('rack') ?? '').split(/[ \t]+/, 4);
     const matches =
-      this.#repeat !== null &&
+      this.#underWay !== null &&
       parseDigits(rseq, 10) === this.#rseq &&
       parseDigits(cseq, 10) === this.#invite.cseq.number &&
       method === 'INVITE';
@@ -85,6 +86,7 @@ export class ReliableProvisionals {
       return;
     }
     this.stop();
+    this.#underWay = null;
     const body = request.body.length > 0 ? { contentType: request.contentType ?? '', content: request.body } : null;
     const answer = body && this.#actions.onBody(body);
     this.#host.reply(transaction, answer ? { status: 200, body: answer } : { status: 200 });
@@ -92,10 +94,9 @@ export class ReliableProvisionals {
     this.#actions.onAcknowledged();
   }
 
-  /** A final response was sent: provisional ones are of no interest any more (RFC 3262 3). */
+  /** A final response was sent: provisional ones are not repeated any more, and their PRACK is answered all the same (RFC 3262 3). */
   stop(): void {
     this.#repeat?.stop();
     this.#repeat = null;
-    this.#underWay = null;
   }
 }

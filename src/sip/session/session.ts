@@ -213,7 +213,10 @@ export class SipSession {
     });
   }
 
-  /** RFC 3261 12.2.1.2: 481 and 408 end the dialog. A 2xx moves the target and renews the session timer. */
+  /**
+   * RFC 3261 12.2.1.2: 481 and 408 end the dialog, but for the 481 to a PRACK, which is about a provisional response (RFC 3262 3). A 2xx moves
+   * the target and renews the session timer.
+   */
   #takeResponse(method: string, response: SipResponse, cseq: number): void {
     const offer = method === 'INVITE' || method === 'UPDATE';
     if (offer && response.status < 300) {
@@ -221,7 +224,7 @@ export class SipSession {
       if (method === 'INVITE') this.acknowledge(cseq, null);
       this.notePeer(response);
       this.armTimer(acceptedInterval(response));
-    } else if ((response.status === 481 || response.status === 408) && method !== 'BYE') {
+    } else if (((response.status === 481 && method !== 'PRACK') || response.status === 408) && method !== 'BYE') {
       this.#lost(response.status, `${response.status} to ${method}`);
     }
   }

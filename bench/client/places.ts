@@ -1,0 +1,11 @@
+/** Where the parties of these benchmarks are, in the range that `system/contender.ts` leaves free. All on the loopback interface. */
+import { ADDRESS } from '../system/contender.ts';
+
+export const CALLER_PORT = 9_020;
+export const CALLED_PORT = 9_021;
+export const RECORDER_PORT = 9_022;
+export const CLIENT_PORT = 9_030;
+
+export function sipUri(number: number | string, port: number): string {
+  return `sip:${number}@${ADDRESS}:${port}`;
+}
