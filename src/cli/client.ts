@@ -43,7 +43,7 @@ async function startClient(local: LocalRecorder | null, config: ClientConfig, lo
   }
 }
 
-/** @param first what the local recorder was started with, and goes on with */
+/** @param first what the local recorder was started with */
 function withLocal(local: LocalRecorder | null, config: ClientConfig, first: ClientConfig): ClientConfig {
   if (local) return local.addTo(config, first.local!);
   if (config.local) throw new Error('the section local is new: a local recorder begins with a restart of the client');

@@ -38,8 +38,14 @@ export class LocalRecorder {
     return this.#server.httpUrl;
   }
 
-  /** @returns the configuration with this recorder among the others */
+  /**
+   * @param local what it was started with: a file that is read again may say something else
+   * @returns the configuration with this recorder among the others
+   */
   addTo(config: ClientConfig, local: LocalConfig): ClientConfig {
+    if (config.recorders.some(({ id }) => id === LOCAL_RECORDER)) {
+      throw new Error(`another recorder cannot be called "${LOCAL_RECORDER}" before a restart of the client`);
+    }
     const { weight, location, maxSessions } = local;
     const own = { id: LOCAL_RECORDER, uri: this.#uri, form: 'siprec' as const, srtp: null };
     return { ...config, recorders: [...config.recorders, { ...own, weight, location, maxSessions }] };

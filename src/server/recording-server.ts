@@ -7,7 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { createHttpServer, createMetrics, listenHttp, type Metrics } from '../http/index.ts';
 import { type LaneEvent, MediaEngine } from '../media/index.ts';
-import { TlsFiles } from '../settings/index.ts';
+import { isLoopback, TlsFiles } from '../settings/index.ts';
 import { SipEndpoint } from '../sip/index.ts';
 import { FolderObjects } from '../store/objects.ts';
 import type { Recording } from '../store/recording.ts';
@@ -205,6 +205,8 @@ export class RecordingServer {
 
   #createEndpoint(): SipEndpoint {
     const { sip: listenOn, mediaAddress, sessionExpiresSec, tls } = this.#config;
+    // Who listens on loopback alone cannot be reached at another address.
+    const isOnLoopback = listenOn.every(({ host }) => isLoopback(host));
     const endpoint = new SipEndpoint({
       listen: listenOn,
       userAgent: 'doubletrack',
@@ -212,7 +214,7 @@ export class RecordingServer {
       contactParams: ['+sip.srs'],
       supported: ['siprec', 'timer', 'replaces'],
       accept: ['application/sdp', 'application/rs-metadata+xml', 'application/rs-metadata', 'multipart/mixed'],
-      advertisedHost: mediaAddress,
+      ...(isOnLoopback ? {} : { advertisedHost: mediaAddress }),
       dnsServers: this.#config.dnsServers,
       tls: this.#tlsFiles.read(),
       ...(tls.host === null ? {} : { tlsHost: tls.host }),

@@ -40,6 +40,8 @@ export const MIN_PORTS_PER_LANE = 8;
 
 export const isWildcard = (host: string): boolean => host === '0.0.0.0' || host === '::';
 
+export const isLoopback = (host: string): boolean => /^(127\.[\d.]+|::1|localhost)$/.test(host);
+
 /** The address that media is received on when none is given: that of the first SIP address. */
 export function usualMediaAddress(sip: readonly ListenAddress[]): string {
   const first = sip.find((address) => isIP(address.host) !== 0)?.host ?? '127.0.0.1';

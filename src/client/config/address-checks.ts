@@ -2,6 +2,7 @@
 import { isIP } from 'node:net';
 import { availableParallelism } from 'node:os';
 import {
+  isLoopback,
   isWildcard,
   MIN_PORTS_PER_LANE,
   parseHostAndPort,
@@ -161,7 +162,7 @@ export function checkCti(cti: WrittenCti, tokens: readonly string[], report: Con
     );
   }
   const host = parseHostAndPort(cti.listen)?.host ?? '';
-  if (!tls && !/^(127\.|::1$|localhost$)/.test(host)) {
+  if (!tls && !isLoopback(host)) {
     report.wrong(
       ['cti', 'listen'],
       `"${cti.listen}" without tls`,

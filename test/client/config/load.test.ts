@@ -124,6 +124,26 @@ describe('defaults and values', () => {
     assert.equal(config.recording.notify, 'tone');
   });
 
+  test('local recording: defaults, and what can be said; groups name it', () => {
+    assert.equal(parsed(smallest()).local, null);
+    const little = changed('groups.0', { name: 'main', recorders: ['a', 'local'], simultaneous: 2 });
+    const { local, recorders, groups } = parsed(changed('local.dir', 'kept', little), {}, inFolder);
+    assert.deepEqual(local, {
+      ...{ dir: path.join(folder, 'kept'), http: { host: '127.0.0.1', port: 8083 }, ports: { lo: 16000, hi: 19999 } },
+      ...{ lanes: 1, weight: 1, location: null, maxSessions: null },
+    });
+    assert.deepEqual(
+      recorders.map(({ id }) => id),
+      ['a', 'b'],
+    );
+    assert.deepEqual(groups[0]?.recorders, ['a', 'local']);
+    const much = { dir: '/r', http: '[::1]:9', ports: '1024-2047', lanes: 2, weight: 3, location: 'bonn', maxSessions: 4 };
+    const bonn = changed('groups.1', { name: 'archive', recorders: ['local'], location: 'bonn' });
+    assert.deepEqual(parsed(changed('local', much, bonn)).local, {
+      ...{ ...much, http: { host: '::1', port: 9 }, ports: { lo: 1024, hi: 2047 } },
+    });
+  });
+
   test('a key without a value says nothing, an empty entry of a list is a mistake', () => {
     assert.equal(parsed(changed('recording.hook', null)).recording.hook, null);
     assert.match(refusal(changed('sip', [null])), /sip\[0\]: found nothing, expected transport:host:port/);
@@ -312,6 +332,17 @@ const MISTAKES: [string, unknown, RegExp][] = [
     { listen: '127.0.0.1:1', tokens: ['x'.repeat(16)], privateMessages: { stop: 3013 } },
     /privateMessages: found the same number twice/,
   ],
+  ['local', {}, /local\.dir: found nothing, expected text of 1 to 1024 characters/],
+  ['local', { dir: 'x', http: '8083' }, /local\.http: found "8083", expected host:port; for example http: "127/],
+  ['local', { dir: 'x', http: '127.0.0.1:8081' }, /local\.http: found tcp port 8081, which http has already, expected a/],
+  [
+    'local',
+    { dir: 'x', ports: '30998-31999' },
+    /local\.ports: found "30998-31999", of which media\.ports \(30000-30999\) has some already, expected ports of its own/,
+  ],
+  ['local', { dir: 'x', ports: '2000-2006' }, /local\.ports: found "2000-2006", expected at least 8 ports for 1 lane/],
+  ['local', { dir: 'x', ports: '5000-5100' }, /sip\[0\]: found UDP port 5070, which is one of local\.ports/],
+  ['groups.0.recorders', ['a', 'local'], /recorders\[1\]: found "local", expected the id of a recorder: a, b/],
   ['logLevel', 'loud', /logLevel: found "loud", expected one of trace, debug, info/],
 ];
 
@@ -324,6 +355,20 @@ describe('mistakes', () => {
       assert.ok(!text.includes('hunter2') && !text.includes('-secret'), text);
     });
   }
+
+  test('the local recorder has its id alone, and is called over TCP or UDP', () => {
+    const named = changed('recorders.1.id', 'local', changed('groups', [{ name: 'main', recorders: ['a', 'local'] }]));
+    assert.ok(parsed(named));
+    assert.match(
+      refusal(changed('local', { dir: 'x' }, named)),
+      /^client\.yaml:\d+:\d+: recorders\[1\]\.id: found "local", the id of the recorder of local, expected another id$/,
+    );
+    const tls = changed('local', { dir: 'x' }, changed('sip', ['tls:127.0.0.1:5071']));
+    assert.match(
+      refusal(tls),
+      /: local: found SIP over TLS only, expected a TCP or UDP address in sip as well, from which the local recorder is/,
+    );
+  });
 
   test('whatever records needs a group to do it, unless it names one', () => {
     const groupless = (at: string, value: unknown) => refusal(changed(at, value, changed('recording', {})));

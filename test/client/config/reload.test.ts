@@ -37,6 +37,7 @@ describe('reload', () => {
       ['http', '127.0.0.1:9', 'http'],
       ['media.ports', '20000-20999', 'media'],
       ['media.anchor', 'always', 'media'],
+      ['local', { dir: 'recordings' }, 'local'],
     ];
     for (const [at, value, key] of cases) {
       const { config, changed: took, needRestart } = reload(changed(at, value, changed('realm', 'other')));
