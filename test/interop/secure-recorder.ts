@@ -43,7 +43,7 @@ export async function startSecureRecorder(mediaPorts: string, args: string[] = [
 
 const WAV_HEADER_BYTES = 44;
 
-export function wavOf({ data }: Recorder, recordingId: string): Buffer {
+export function wavOf({ data }: Pick<Recorder, 'data'>, recordingId: string): Buffer {
   return readFileSync(path.join(data, 'recordings', recordingId, 'audio.wav'));
 }
 

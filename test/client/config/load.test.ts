@@ -137,7 +137,15 @@ describe('defaults and values', () => {
       ['a', 'b'],
     );
     assert.deepEqual(groups[0]?.recorders, ['a', 'local']);
-    const much = { dir: '/r', http: '[::1]:9', ports: '1024-2047', lanes: 2, weight: 3, location: 'bonn', maxSessions: 4 };
+    const much = {
+      dir: '/r',
+      http: '[::1]:9',
+      ports: '1024-2047',
+      lanes: 2,
+      weight: 3,
+      location: 'bonn',
+      maxSessions: 4,
+    };
     const bonn = changed('groups.1', { name: 'archive', recorders: ['local'], location: 'bonn' });
     assert.deepEqual(parsed(changed('local', much, bonn)).local, {
       ...{ ...much, http: { host: '::1', port: 9 }, ports: { lo: 1024, hi: 2047 } },
@@ -334,7 +342,11 @@ const MISTAKES: [string, unknown, RegExp][] = [
   ],
   ['local', {}, /local\.dir: found nothing, expected text of 1 to 1024 characters/],
   ['local', { dir: 'x', http: '8083' }, /local\.http: found "8083", expected host:port; for example http: "127/],
-  ['local', { dir: 'x', http: '127.0.0.1:8081' }, /local\.http: found tcp port 8081, which http has already, expected a/],
+  [
+    'local',
+    { dir: 'x', http: '127.0.0.1:8081' },
+    /local\.http: found tcp port 8081, which http has already, expected a/,
+  ],
   [
     'local',
     { dir: 'x', ports: '30998-31999' },

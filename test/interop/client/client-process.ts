@@ -16,15 +16,18 @@ const LOG_TAIL = 60;
 export class ClientProcess {
   readonly sipPort: number;
   readonly http: string;
+  /** HTTP of its local recorder, when it has one. */
+  readonly localHttp: string | undefined;
   /** All log lines so far. */
   readonly log: Record<string, unknown>[];
   readonly #child: ChildProcess;
 
-  private constructor(child: ChildProcess, log: Record<string, unknown>[], sipPort: number, http: string) {
+  private constructor(child: ChildProcess, log: Record<string, unknown>[], taking: Record<string, unknown>) {
     this.#child = child;
     this.log = log;
-    this.sipPort = sipPort;
-    this.http = http;
+    this.sipPort = Number((taking.sip as string[])[0]!.split(':').at(-1));
+    this.http = String(taking.http);
+    this.localHttp = taking.local as string | undefined;
   }
 
   /** @param config as it stands in client.yaml, of which JSON is a part; UDP is the first of `sip` */
@@ -44,9 +47,8 @@ export class ClientProcess {
       child.once('error', reject);
       child.once('exit', (code) => reject(new Error(`client exited with ${code}: ${JSON.stringify(log.slice(-5))}`)));
     });
-    const entry = await within(STARTS_WITHIN_MS, 'the client to start', started);
-    const sipPort = Number((entry.sip as string[])[0]!.split(':').at(-1));
-    return new ClientProcess(child, log, sipPort, String(entry.http));
+    const taking = await within(STARTS_WITHIN_MS, 'the client to start', started);
+    return new ClientProcess(child, log, taking);
   }
 
   get pid(): number {
@@ -97,6 +99,23 @@ export class ClientProcess {
       .slice(-LOG_TAIL)
       .map((entry) => JSON.stringify(entry))
       .join('\n');
+  }
+
+  /** It reads its file again. */
+  async reload(): Promise<void> {
+    const before = this.log.length;
+    this.#child.kill('SIGHUP');
+    await until('the configuration to be read again', async () =>
+      this.log.slice(before).some(({ msg }) => msg === 'configuration read again'),
+    );
+  }
+
+  /** Calls that run are ended. Its exit code. */
+  async stopAtOnce(): Promise<number | null> {
+    const before = this.log.length;
+    this.#child.kill('SIGTERM');
+    await until('the drain', async () => this.log.slice(before).some(({ msg }) => String(msg).startsWith('draining')));
+    return await this.stop();
   }
 
   /** Its exit code. */

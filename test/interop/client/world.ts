@@ -31,6 +31,9 @@ export interface Extension {
   [option: string]: unknown;
 }
 
+/** Where recordings are. */
+export type Archive = Pick<Recorder, 'data' | 'http'>;
+
 export interface WorldOptions {
   extensions: Extension[];
   /** So many of ours: `recorder-1` and so on. */
@@ -96,6 +99,17 @@ export class World {
     return `sip:recorder@127.0.0.1:${this.recorders[index]!.udpPort}`;
   }
 
+  /** Options of the client's own recorder, which has its data in {@link World.local}. */
+  localOptions(): Record<string, unknown> {
+    const { lo, hi } = this.ports.take(RECORDER_PORTS);
+    this.#recorderMedia.push({ lo, hi });
+    return { dir: path.join(this.folder, 'local'), http: '127.0.0.1:0', ports: `${lo}-${hi}` };
+  }
+
+  get local(): Archive {
+    return { data: path.join(this.folder, 'local'), http: this.client.localHttp! };
+  }
+
   /** Registered phones, with what each says different. They end with the test. */
   async phones(t: TestContext, ...all: (Partial<PhoneOptions> & { dn: string })[]): Promise<Phone[]> {
     const undo = undoing(t);
@@ -134,8 +148,8 @@ export class World {
   }
 
   /** Finished recordings that a DN takes part in. */
-  async recordings(dn: string, count: number, recorder = 0): Promise<Recording[]> {
-    const { http } = this.recorders[recorder]!;
+  async recordings(dn: string, count: number, recorder: number | Archive = 0): Promise<Recording[]> {
+    const { http } = this.#archive(recorder);
     return await until(`${count} recordings of ${dn}`, async () => {
       const { items } = await getJson<{ items: Recording[] }>(`${http}/api/v1/recordings?limit=500`);
       const found = items.filter(({ participants }) => participants.some(({ aor }) => isOf(aor, dn)));
@@ -146,14 +160,24 @@ export class World {
   }
 
   /** What of a phone's packets is in a recording, on the channel of its DN. */
-  heard(recording: Recording, dn: string, sent: readonly CapturedRtp[], recorder = 0, looseMs = 0): Heard[] {
+  heard(
+    recording: Recording,
+    dn: string,
+    sent: readonly CapturedRtp[],
+    recorder: number | Archive = 0,
+    looseMs = 0,
+  ): Heard[] {
     return heardIn(this.channel(recording, dn, recorder), sent, `recording of ${dn}`, looseMs);
   }
 
-  channel(recording: Recording, dn: string, recorder = 0): Int16Array {
+  channel(recording: Recording, dn: string, recorder: number | Archive = 0): Int16Array {
     const { channel } = recording.participants.find(({ aor }) => isOf(aor, dn))!;
     assert.ok(channel === 0 || channel === 1, `the channel of ${dn} is ${channel}`);
-    return channelsOf(wavOf(this.recorders[recorder]!, recording.id))[channel]!;
+    return channelsOf(wavOf(this.#archive(recorder), recording.id))[channel]!;
+  }
+
+  #archive(recorder: number | Archive): Archive {
+    return typeof recorder === 'number' ? this.recorders[recorder]! : recorder;
   }
 
   /** Whether one of our recorders takes media there. */
