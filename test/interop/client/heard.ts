@@ -78,6 +78,28 @@ export function heardInTurn(
   throw new assert.AssertionError({ message: `${what}: what is at sample ${at} is of neither party, nor of both` });
 }
 
+/** The same of two who speak at the same time on one channel, the first of them from its beginning on: the channel is their sum. */
+export function heardTogether(
+  channel: Int16Array,
+  [one, other]: [CapturedRtp[], CapturedRtp[]],
+  what: string,
+): [Heard[], Heard[]] {
+  const at = channel.findIndex((sample) => sample !== 0);
+  const first: Heard = { packet: one[0]!, index: 0, at };
+  let failure: unknown;
+  for (let left = 0; left <= MOST_TOGETHER; left++) {
+    const heard = [first, ...following(first, one, one.length - 1 - left)];
+    const rest = Int32Array.from(channel);
+    for (const each of heard) subtract(rest, each);
+    try {
+      return [heard, heardIn(Int16Array.from(rest), other, what)];
+    } catch (error) {
+      failure = error;
+    }
+  }
+  throw failure;
+}
+
 function framesOf(sent: readonly CapturedRtp[]): { samples: Int16Array[]; indexOf: Map<string, number> } {
   const samples = sent.map(({ payload }) => decodeMulawAll(payload));
   return { samples, indexOf: new Map(samples.map((frame, index) => [String(frame.subarray(0, TELLING)), index])) };
