@@ -306,6 +306,24 @@ test('RFC 3261 14.2: a re-INVITE across our own gets 491', () => {
   assert.equal(peer.takeRequest('ACK').cseq.number, ours.cseq.number);
 });
 
+test('RFC 3311 5.2: an UPDATE across our own offer gets 491 when it has one too, or may have', () => {
+  const metadata = 'application/rs-metadata+xml';
+  const { network, peer, inDialog, session } = confirmed({ accept: ['application/sdp', 'multipart/mixed', metadata] });
+  session.onReInvite = () => ({ status: 200 });
+  session.request('INVITE', { body: SDP }).catch(() => {});
+  network.settle();
+  const answerTo = (cseq: number, type: string, body: string) => {
+    peer.send([...inDialog('UPDATE', `u${cseq}`, cseq), `Content-Type: ${type}`], body);
+    const [status] = [200, 491].filter((one) => peer.describe().includes(String(one)));
+    peer.takeResponse(status!);
+    return status;
+  };
+  peer.takeRequest('INVITE');
+  assert.equal(answerTo(2, metadata, '<recording/>'), 200);
+  assert.equal(answerTo(3, 'application/sdp', 'v=0\r\n'), 491);
+  assert.equal(answerTo(4, 'multipart/mixed;boundary=b', '--b--'), 491);
+});
+
 test('RFC 3261 14.1: after a 491 the callee tries again within 0 to 2 s', async () => {
   const { network, peer, session } = confirmed();
   const answered = session.request('INVITE', { body: SDP });

@@ -81,7 +81,7 @@ function checkMedia({ media }: WrittenConfig, listeners: readonly Listener[], re
     }
   }
   const lanes = media.lanes ?? Math.max(1, availableParallelism() - 1);
-  checkPorts({ section: 'media', written: media.ports, lanes, example: '30000-33999' }, listeners, report);
+  checkPorts({ section: 'media', written: media.ports, lanes, example: '10000-13999' }, listeners, report);
 }
 
 /** It is reached over UDP or TCP on loopback, and has ports of its own. */

@@ -331,8 +331,8 @@ export const CLIENT_SCHEMA: SettingSchema = keys('The recording client.', ['exte
       ports: text('UDP ports for RTP and RTCP, first and last', 11, {
         pattern: PORT_RANGE_PATTERN,
         form: 'two ports as lo-hi',
-        examples: ['30000-33999'],
-        default: '30000-33999',
+        examples: ['10000-13999'],
+        default: '10000-13999',
       }),
       lanes: count('media threads; by default one less than there are processors', 1, 256),
       anchor: choice('`recorded`: media is here only while something needs it; `always`', ['recorded', 'always'], {

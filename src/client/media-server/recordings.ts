@@ -49,6 +49,8 @@ export interface WantedRecording {
   params: Record<string, string>;
   /** Of the past, to begin with; seconds. */
   lookBackSec: number;
+  /** Begins so; false when left out. */
+  isPaused?: boolean;
 }
 
 const SET_UP_MS = 4_000;
@@ -89,6 +91,7 @@ export class Recordings {
       this.#tasks.add(task);
       return task;
     });
+    if ([...this.#tasks].some(({ isPaused }) => isPaused)) await this.#holdLookBack();
     const outcomes = await Promise.all(tasks.map((task) => task.begin()));
     const failure = outcomes.find((outcome) => outcome !== null);
     if (failure && outcomes.every((outcome) => outcome !== null)) throw failure;
@@ -154,6 +157,8 @@ class RecordingTask {
   readonly id: string;
   readonly from: WantedRecording['from'];
   isPaused = false;
+  /** Of `performance.now`: the last pause ended then. What was said before it is not this recording's, though another one may have kept it. */
+  #resumedMs = -Infinity;
   onOver: () => void = () => {};
   readonly #options: RecordingsOptions;
   readonly #wanted: WantedRecording & { id: string };
@@ -169,6 +174,7 @@ class RecordingTask {
     this.from = wanted.from;
     this.#options = options;
     this.#wanted = wanted;
+    this.isPaused = wanted.isPaused ?? false;
     this.#busy = busy;
   }
 
@@ -199,6 +205,7 @@ class RecordingTask {
   async resume(): Promise<void> {
     if (!this.isPaused) return;
     this.isPaused = false;
+    this.#resumedMs = performance.now();
     await this.#session?.resume();
     if (this.#recorder) this.#options.onChange(this.id, 'on', this.#recorder.id);
   }
@@ -258,7 +265,7 @@ class RecordingTask {
     const session = await RecordingSession.start({
       ...{ endpoint, recorder, media, log, id: this.id, conversation: conversation() },
       ...{ purpose: this.#wanted.purpose, params: this.#wanted.params },
-      ...{ lookBackSec: this.isPaused ? 0 : lookBackSec, isPaused: this.isPaused, setUpTimeoutMs: SET_UP_MS },
+      ...{ lookBackSec: this.#pastOf(lookBackSec), isPaused: this.isPaused, setUpTimeoutMs: SET_UP_MS },
     });
     if (this.#isOver) {
       await session.stop('no longer wanted');
@@ -271,6 +278,10 @@ class RecordingTask {
     if (this.isPaused !== (session.state === 'paused')) await (this.isPaused ? session.pause() : session.resume());
     log.info({ recording: this.id, recorder: recorder.id }, 'recording');
     this.#options.onChange(this.id, this.isPaused ? 'paused' : 'on', recorder.id);
+  }
+
+  #pastOf(seconds: number): number {
+    return this.isPaused ? 0 : Math.min(seconds, (performance.now() - this.#resumedMs) / 1000);
   }
 
   #note(recorder: Recorder, error: Error): void {

@@ -20,7 +20,7 @@ import {
   type StartRequest,
   WrongState,
 } from './call-control.ts';
-import { type Conversation, numberOf, type Place } from './conversation.ts';
+import { type Conversation, numberOf, type Place, type Preference } from './conversation.ts';
 import type { PartyIdentity } from './leg.ts';
 
 export interface CallRecordingOptions {
@@ -110,24 +110,46 @@ export class CallRecording {
   /** The call is answered. */
   begin(conversation: Conversation, decision: Decision): void {
     const { lookBackSec, alsoGroups } = this.#options.policy();
-    if (decision.record === 'none') return;
+    const preference = this.#honours(conversation) ? conversation.preference : null;
+    if (decision.record === 'none') return this.onPreference(conversation, null);
     if (conversation.anchor === null) return this.#onNobody(conversation, 'its media could not be anchored');
-    const isUnwanted =
-      this.#options.policy().honourPreference && !decision.mandatory && conversation.preference === 'off';
-    if (isUnwanted) return this.#onNobody(conversation, 'a party does not want it (a=recordpref:off)');
+    if (preference === 'off') return this.#onNobody(conversation, 'a party does not want it (a=recordpref:off)');
     const from = this.#from(decision.dest ?? decision.group);
     if (from === null) return this.#onNobody(conversation, 'no group of recorders is configured');
     conversation.recorded = placeOf(decision.record);
     const { id, params } = decision;
+    const usual = { params, lookBackSec, isPaused: preference === 'pause' };
     const wanted: WantedRecording[] = [
-      { from, purpose: 'main', id, params, lookBackSec },
-      ...alsoGroups.map(({ group, purpose }) => ({ from: group, purpose, id: null, params, lookBackSec })),
+      { from, purpose: 'main', id, ...usual },
+      ...alsoGroups.map(({ group, purpose }) => ({ from: group, purpose, id: null, ...usual })),
     ];
     for (const one of wanted) {
       this.#recordings(conversation)
         .start(one)
         .catch((error: unknown) => this.#onNobody(conversation, String(error)));
     }
+  }
+
+  /** RFC 7866 section 6.2: what the parties say decides, where the policy honours it. */
+  onPreference(conversation: Conversation, before: Preference): void {
+    if (!this.#honours(conversation)) return;
+    this.#follow(conversation, before).catch((error: unknown) => {
+      const reason = error instanceof Error ? error.message : String(error);
+      this.#options.log.warn({ conversation: conversation.id, reason }, 'what a party wants of recording is not done');
+    });
+  }
+
+  #honours(conversation: Conversation): boolean {
+    return this.#options.policy().honourPreference && this.#decided.get(conversation)?.mandatory !== true;
+  }
+
+  async #follow(conversation: Conversation, before: Preference): Promise<void> {
+    const { preference, recordings } = conversation;
+    const isRecorded = recordings !== null && !recordings.isEmpty;
+    if (preference === 'off') await recordings?.stop('a party does not want it (a=recordpref:off)');
+    else if (preference === 'pause') await recordings?.pause();
+    else if (before === 'pause') await recordings?.resume();
+    else if (preference === 'on' && !isRecorded) await this.start(conversation, { record: 'source', actor: 'a party' });
   }
 
   /** Somebody else is at this place now: the recording follows the side that was chosen. */

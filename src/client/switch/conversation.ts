@@ -28,6 +28,8 @@ export interface ConversationOptions {
   openAnchor(): Promise<Anchor>;
   /** An INFO, REFER or whatever else of a party that is not for its media. */
   onRequest(conversation: Conversation, leg: Leg, request: SipRequest): SipAnswer | Promise<SipAnswer>;
+  /** What the parties want of recording (RFC 7866 section 6.2) is another thing than it was. */
+  onPreference(conversation: Conversation, before: Preference): void;
   onEnded(conversation: Conversation, cause: string): void;
   emit(event: Omit<SwitchEvent, 'call' | 'atMs'>, conversation: Conversation): void;
   log: {
@@ -38,6 +40,9 @@ export interface ConversationOptions {
 }
 
 export type Place = 0 | 1;
+
+/** RFC 7866 section 6.2; null: nothing is said. */
+export type Preference = 'on' | 'off' | 'pause' | null;
 
 export class Conversation {
   readonly id = randomUUID();
@@ -197,8 +202,8 @@ export class Conversation {
     this.recordings?.update();
   }
 
-  /** What the parties say of being recorded (RFC 7866 6.2): the strictest of it; null: nothing. */
-  get preference(): 'on' | 'off' | 'pause' | null {
+  /** What the parties say of being recorded: the strictest of it. */
+  get preference(): Preference {
     const said = this.legs.map(({ remote }) =>
       remote?.media.find(({ kind }) => kind === 'audio')?.attribute('recordpref'),
     );
@@ -270,6 +275,7 @@ export class Conversation {
     await this.#anchoring?.catch(() => {});
     const other = this.other(leg);
     if (!other?.session) return { status: 480 };
+    const { preference } = this;
     try {
       const relayed = await this.path.offer(leg, other, offer);
       const response = await other.session.request('INVITE', { body: sdpBody(relayed) });
@@ -278,6 +284,7 @@ export class Conversation {
       if (answer === null) return { status: 488 };
       const sdp = await this.path.answer(other, leg, answer);
       this.#noteHold(leg, isHold(offer));
+      if (this.preference !== preference) this.#options.onPreference(this, preference);
       return { status: 200, body: sdpBody(sdp) };
     } catch (error) {
       return refusalOf(error);

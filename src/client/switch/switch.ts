@@ -40,8 +40,6 @@ export interface SwitchOptions {
 
 type Listener = (event: SwitchEvent) => void;
 
-const DEFAULT_MAX_FORWARDS = 70;
-
 export class Switch {
   readonly #options: SwitchOptions;
   readonly #recording: CallRecording;
@@ -158,7 +156,7 @@ export class Switch {
   }
 
   async #take(invite: IncomingInvite): Promise<void> {
-    const maxForwards = Number(invite.request.header('max-forwards') ?? DEFAULT_MAX_FORWARDS) - 1;
+    const maxForwards = invite.request.maxForwards - 1;
     if (maxForwards < 0) return invite.reject({ status: 483, reason: 'Too Many Hops' });
     if (this.#isDraining) return invite.reject({ status: 503, headers: [['Retry-After', '30']] });
     const caller = this.#parties.caller(invite);
@@ -226,6 +224,7 @@ export class Switch {
     return new Conversation({
       ...{ ani, dnis, now, openAnchor, log },
       onRequest: (conversation, leg, request) => this.#onPartyRequest(conversation, leg, request),
+      onPreference: (conversation, before) => this.#recording.onPreference(conversation, before),
       onEnded: (conversation, cause) => this.#onEnded(conversation, cause),
       emit: (event, conversation) => {
         if (this.#listeners.size > 0) this.#emit({ ...event, atMs: now(), call: conversation.callView() });

@@ -35,7 +35,7 @@ describe('the example', () => {
     ]);
     assert.deepEqual(config.http, { host: '127.0.0.1', port: 8081 });
     assert.equal(config.media.address, '127.0.0.1');
-    assert.deepEqual(config.media.ports, { lo: 30000, hi: 33999 });
+    assert.deepEqual(config.media.ports, { lo: 10000, hi: 13999 });
     assert.deepEqual(
       config.recorders.map(({ uri, form }) => [uri, form]),
       [

@@ -1,9 +1,13 @@
 /** Calls through the switch between registered parties, over real sockets, with the recorder behind it. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
+import type { CallView } from '../../../src/client/switch/call-control.ts';
+import { sdpBody } from '../../../src/client/switch/leg.ts';
 import type { SipFailure } from '../../../src/sip/index.ts';
 import { until } from '../../server/rig.ts';
-import { received, SwitchRig } from './switch-rig.ts';
+import { PASSWORD, received, SwitchRig } from './switch-rig.ts';
 
 /** One after another, all use the same. */
 const FIRST_PORT = 49_000;
@@ -101,6 +105,38 @@ test('pause: nothing of it reaches the recorder or the look-back, and the partie
   assert.deepEqual(received(recording!), [20, 20]);
 });
 
+test('RFC 7866 6.2: a party that says so is recorded, not recorded, or not for a while', async (t) => {
+  const config = { recording: { honourPreference: true } };
+  const extensions = { ...TWO, '1003': { record: true } };
+  const rig = await SwitchRig.start(t, { firstPort: FIRST_PORT, extensions, config });
+  const party = rig.party('1001');
+  party.wants = 'on';
+  await rig.call('1001', '1002');
+  const isIn = (state: string) => rig.callWith(`that is ${state}`, (call) => call.recordings[0]?.state === state);
+  await isIn('recording');
+  await rig.talk('1001', '1002', 10, 0);
+  for (const [wants, state] of [
+    ['pause', 'paused'],
+    ['nopreference', 'recording'],
+  ] as const) {
+    party.wants = wants;
+    await party.reinvite('sendrecv');
+    await isIn(state);
+    await rig.talk('1001', '1002', 10, 20);
+  }
+  party.wants = 'off';
+  await party.reinvite('sendrecv');
+  const [recording] = await rig.recordings(1);
+  assert.deepEqual(received(recording!), [20, 20]);
+  await rig.talk('1001', '1002', 5, 40);
+  await party.session!.bye();
+  await until('the call to be over', async () => (await rig.calls()).length === 0);
+  rig.party('1003').wants = 'off';
+  await rig.call('1003', '1002'); // full-time otherwise
+  await rig.talk('1003', '1002', 5, 50);
+  assert.deepEqual((await rig.calls())[0]!.recordings, []);
+});
+
 test('a second recorder of the group takes over when the first is lost, with the past that was kept', async (t) => {
   const rig = await SwitchRig.start(t, { firstPort: FIRST_PORT, recorders: 2, extensions: RECORDED });
   await rig.call('1001', '1002');
@@ -112,6 +148,37 @@ test('a second recorder of the group takes over when the first is lost, with the
   await rig.party('1001').session!.bye();
   const [recording] = await rig.recordings(1, 1);
   assert.deepEqual(received(recording!), [20, 20]);
+});
+
+test('the recorder that takes over gets nothing of a pause, though another recording has kept it', async (t) => {
+  const config = {
+    groups: [
+      { name: 'main', recorders: ['recorder-1', 'recorder-2'], heartbeatSec: 1 },
+      { name: 'archive', recorders: ['recorder-3'] },
+    ],
+    recording: { alsoGroups: [{ group: 'archive', purpose: 'archive' }] },
+  };
+  const rig = await SwitchRig.start(t, { firstPort: FIRST_PORT, recorders: 3, extensions: RECORDED, config });
+  await rig.call('1001', '1002');
+  const isOn = (call: CallView, ...recorders: string[]) => {
+    const on = call.recordings.filter(({ state }) => state === 'recording').map(({ recorder }) => recorder);
+    return isDeepStrictEqual(on.sort(), recorders);
+  };
+  const call = await rig.callWith('that two record', (one) => isOn(one, 'recorder-1', 'recorder-3'));
+  const { id: recording } = call.recordings.find(({ recorder }) => recorder === 'recorder-1')!;
+  await rig.talk('1001', '1002', 10, 0);
+  const by = { actor: 'test', reason: 'card number', recording };
+  assert.equal((await rig.post(`/api/v1/calls/${call.id}/recording/pause`, by)).status, 200);
+  await rig.talk('1001', '1002', 20, 10);
+  assert.equal((await rig.post(`/api/v1/calls/${call.id}/recording/resume`, by)).status, 200);
+  await delay(50); // the past that is sent begins behind the resume by as long as a command takes
+  await rig.talk('1001', '1002', 10, 30);
+  await rig.recorders[0]!.server.drain(0);
+  await rig.callWith('that another records', (one) => isOn(one, 'recorder-2', 'recorder-3'));
+  await rig.talk('1001', '1002', 10, 40);
+  await rig.party('1001').session!.bye();
+  assert.deepEqual(received((await rig.recordings(1, 1))[0]!), [20, 20]);
+  assert.deepEqual(received((await rig.recordings(1, 2))[0]!), [50, 50]);
 });
 
 test('RFC 3515: a blind transfer leaves the one that stays with the newcomer, and the recording running', async (t) => {
@@ -222,6 +289,30 @@ test('RFC 3261 21.3: a phone that names another number is followed there, but no
   rig.party('1003').onInvite = (invite) => invite.reject(moved('1002'));
   await assert.rejects(rig.call('1001', '1002'), (error: SipFailure) => error.status === 480);
   assert.equal((await rig.calls()).length, 0);
+});
+
+test('RFC 3261 8.1.1.6: a call that goes round and round ends when its hops are used up, and nothing is left of it', async (t) => {
+  const rig = await SwitchRig.start(t, { firstPort: FIRST_PORT, recorders: 0, extensions: TWO });
+  const phone = rig.party('1002');
+  const hops: number[] = [];
+  phone.onInvite = (invite) => {
+    const maxForwards = Number(invite.request.header('max-forwards'));
+    hops.push(maxForwards);
+    const { endpoint } = phone;
+    const credentials = { username: '1002', password: PASSWORD };
+    const next = endpoint.invite({
+      ...{ to: rig.uri('1002'), from: `<${rig.uri('1002')}>`, credentials, maxForwards },
+      body: sdpBody(phone.describe()),
+    });
+    next.answered.catch((failure: SipFailure) => invite.reject({ status: failure.status }));
+  };
+  await assert.rejects(rig.call('1001', '1002'), (error: SipFailure) => error.status === 483);
+  assert.deepEqual(
+    hops,
+    hops.map((_, n) => 69 - n),
+  );
+  assert.equal(hops.at(-1), 0);
+  await until('all of them to be over', async () => (await rig.calls()).length === 0);
 });
 
 test('who does not know the password calls nobody', async (t) => {

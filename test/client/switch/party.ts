@@ -33,6 +33,8 @@ export class Party {
   remote: { address: string; rtpPort: number } | null = null;
   lastOffer: Sdp | null = null;
   ended = false;
+  /** What it says of recording from now on (RFC 7866 section 6.2). */
+  wants: 'on' | 'off' | 'pause' | 'nopreference' | null = null;
   onInvite: (invite: IncomingInvite) => void = (invite) => this.accept(invite);
   readonly #ssrc = Math.floor(Math.random() * 0xffff_ffff);
   #seq = 0;
@@ -70,7 +72,7 @@ export class Party {
     const port = this.socket.address().port;
     return buildOffer({
       ...{ address: LOOPBACK, sessionId: '1', version: this.#version },
-      media: [{ port, direction, payloadTypes }],
+      media: [{ port, direction, payloadTypes, attributes: this.wants === null ? [] : [`recordpref:${this.wants}`] }],
     });
   }
 
