@@ -9,7 +9,7 @@ import type { Recording } from '../../../src/store/recording.ts';
 import { type Server, startServer, stopServer, undoing, until } from '../../server/rig.ts';
 import { LOOPBACK, Party } from './party.ts';
 
-export const PASSWORD = 'secret-of-parties';
+const PASSWORD = 'secret-of-parties';
 
 export interface RigOptions {
   /** Of the client; each recorder takes the hundred ports behind the last ones. */
