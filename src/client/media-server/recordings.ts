@@ -3,6 +3,7 @@
  * lost is replaced by another one, which gets the past that the look-back has first.
  */
 import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { MediaSession } from '../../media/index.ts';
 import { type SipEndpoint, SipFailure } from '../../sip/index.ts';
 import type { ConversationView } from '../conversation.ts';
@@ -54,6 +55,13 @@ export interface WantedRecording {
 }
 
 const SET_UP_MS = 4_000;
+/** A call may be over before a recorder has answered: so long it is waited for, over several recorders. */
+const LATE_SET_UP_MS = 10_000;
+/** How long the past of a call may take to be sent after the call, at most. */
+const MOST_REPLAY_MS = 60_000;
+const REPLAY_LOOK_MS = 250;
+/** Nothing has left for so long: all has. */
+const REPLAY_QUIET_MS = 1_000;
 const RETRY_MS = { first: 1_000, most: 30_000 };
 
 export class Recordings {
@@ -122,9 +130,26 @@ export class Recordings {
     await this.#holdLookBack();
   }
 
+  /** The conversation is over. What was said while recorders were still being asked is sent to them first. */
   async end(reason: string): Promise<void> {
     this.#isOver = true;
+    const opening = [...this.#tasks].flatMap((task) => task.opening ?? []);
+    if (opening.length > 0) {
+      await Promise.race([Promise.allSettled(opening), delay(LATE_SET_UP_MS, null, { ref: false })]);
+      await this.untilSent();
+    }
     await this.stop(reason);
+  }
+
+  /** All of the past that recorders get has left, or nothing has for a while. */
+  async untilSent(): Promise<void> {
+    const sent = () => this.views().reduce((sum, { packetsSent }) => sum + packetsSent, 0);
+    let quietMs = 0;
+    for (let ms = 0; ms < MOST_REPLAY_MS && quietMs < REPLAY_QUIET_MS; ms += REPLAY_LOOK_MS) {
+      const before = sent();
+      await delay(REPLAY_LOOK_MS);
+      quietMs = sent() === before ? quietMs + REPLAY_LOOK_MS : 0;
+    }
   }
 
   /** The recorder is gone, as others have noticed. */
@@ -166,6 +191,7 @@ class RecordingTask {
   #session: RecordingSession | null = null;
   #recorder: Recorder | null = null;
   #isOver = false;
+  #opening: Promise<Error | null> | null = null;
   #retry: NodeJS.Timeout | null = null;
   #retryMs = RETRY_MS.first;
 
@@ -180,6 +206,11 @@ class RecordingTask {
 
   get recorderId(): string | null {
     return this.#recorder?.id ?? null;
+  }
+
+  /** Settles when the recorders that are being asked have answered; null: none is. */
+  get opening(): Promise<unknown> | null {
+    return this.#opening;
   }
 
   view(): RecordingSessionView | null {
@@ -231,7 +262,15 @@ class RecordingTask {
     this.#onEnded(recorder, cause);
   }
 
-  async #try(lookBackSec: number, failed: Set<string>): Promise<Error | null> {
+  #try(lookBackSec: number, failed: Set<string>): Promise<Error | null> {
+    const opening = this.#tryEach(lookBackSec, failed).finally(() => {
+      if (this.#opening === opening) this.#opening = null;
+    });
+    this.#opening = opening;
+    return opening;
+  }
+
+  async #tryEach(lookBackSec: number, failed: Set<string>): Promise<Error | null> {
     let last: Error | null = null;
     for (const recorder of this.#candidates(failed)) {
       if (this.#isOver) return null;

@@ -38,12 +38,6 @@ export interface CallRecordingOptions {
   log: RecordingLog;
 }
 
-/** How long the past of a call may take to be sent after the call, at most. */
-const MOST_REPLAY_MS = 60_000;
-const REPLAY_LOOK_MS = 250;
-/** Nothing has left for so long: all has. */
-const REPLAY_QUIET_MS = 1_000;
-
 /** A call that is over, and whose past is kept for somebody who may want it. */
 interface Kept {
   conversation: Conversation;
@@ -318,13 +312,7 @@ export class CallRecording {
   /** All that was kept has been sent, then it ends. */
   async #finishKept(conversation: Conversation): Promise<void> {
     this.#kept.get(conversation)?.forget();
-    const sent = () => conversation.recordings?.views().reduce((sum, { packetsSent }) => sum + packetsSent, 0) ?? 0;
-    let quietMs = 0;
-    for (let ms = 0; ms < MOST_REPLAY_MS && quietMs < REPLAY_QUIET_MS; ms += REPLAY_LOOK_MS) {
-      const before = sent();
-      await new Promise((done) => setTimeout(done, REPLAY_LOOK_MS));
-      quietMs = sent() === before ? quietMs + REPLAY_LOOK_MS : 0;
-    }
+    await conversation.recordings?.untilSent();
     this.#kept.delete(conversation);
     await this.#close(conversation, 'the call is over');
   }

@@ -104,6 +104,15 @@ test('pause: nothing of it reaches the recorder or the look-back, and the partie
   assert.deepEqual(received(recording!), [20, 20]);
 });
 
+test('a call that is over before the recorder has answered is recorded from its first packet to its last', async (t) => {
+  const rig = await SwitchRig.start(t, { firstPort: FIRST_PORT, extensions: RECORDED });
+  await rig.call('1001', '1002');
+  await rig.talk('1001', '1002', 10, 0);
+  await rig.party('1001').session!.bye();
+  const [recording] = await rig.recordings(1);
+  assert.deepEqual(received(recording!), [10, 10]);
+});
+
 test('RFC 7866 6.2: a party that says so is recorded, not recorded, or not for a while', async (t) => {
   const config = { recording: { honourPreference: true } };
   const extensions = { ...TWO, '1003': { record: true } };

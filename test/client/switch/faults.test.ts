@@ -8,8 +8,8 @@ import { Party } from './party.ts';
 import { received, SwitchRig } from './switch-rig.ts';
 
 /** One after another, all use the same. */
-const FIRST_PORT = 50_000;
-const SIP_PORT = 50_990;
+const FIRST_PORT = 47_000;
+const SIP_PORT = 47_790;
 const REGISTRATIONS = 200;
 const isRecorded = ({ recordings }: CallView) => recordings.some(({ state }) => state === 'recording');
 const PHONES = { '1001': { record: true }, '1002': {}, '1003': {}, '1004': {} };
