@@ -3,34 +3,10 @@
  * the disk's pace is fragments, and memory that never is the same. Of this range only what is in use is resident, and what was for
  * a while; a disk that was slow for a moment costs nothing for longer than that.
  */
-import { createRequire } from 'node:module';
+import { systemCalls } from './system-calls.ts';
 
 /** Buffers are whole numbers of pages, and so large that any kernel's page is a part of one. */
 export const PAGE_BYTES = 64 * 1024;
-const MADV_DONTNEED = 4;
-
-interface System {
-  addressOf(bytes: Uint8Array): number;
-  /** From here on the pages are the system's again, and read as zeros. */
-  release(address: number, bytes: number): void;
-}
-
-let system: System | null | undefined;
-
-/** Null: memory that was used once stays. */
-function loadSystem(): System | null {
-  if (process.platform !== 'linux') return null;
-  try {
-    const koffi = createRequire(import.meta.url)('koffi');
-    const madvise = koffi.load('libc.so.6').func('int madvise(uintptr_t address, size_t length, int advice)');
-    return {
-      addressOf: (bytes) => Number(koffi.address(bytes)),
-      release: (address, bytes) => madvise(address, bytes, MADV_DONTNEED),
-    };
-  } catch {
-    return null;
-  }
-}
 
 export class BufferPool {
   readonly #range: Buffer;
@@ -44,8 +20,7 @@ export class BufferPool {
   constructor(bytes: number) {
     const pages = Math.ceil(bytes / PAGE_BYTES);
     const memory = new ArrayBuffer((pages + 1) * PAGE_BYTES);
-    system ??= loadSystem();
-    const address = system?.addressOf(new Uint8Array(memory)) ?? 0;
+    const address = systemCalls()?.addressOf(new Uint8Array(memory)) ?? 0;
     const toPage = -address & (PAGE_BYTES - 1);
     this.#range = Buffer.from(memory, toPage, pages * PAGE_BYTES);
     this.#address = address + toPage;
@@ -75,6 +50,7 @@ export class BufferPool {
   trim(): void {
     const [from, to] = [this.#wanted, this.#touched];
     this.#wanted = this.#isTaken.lastIndexOf(1) + 1;
+    const system = systemCalls();
     if (!system || from === to) return;
     system.release(this.#address + from * PAGE_BYTES, (to - from) * PAGE_BYTES);
     this.#touched = from;

@@ -7,27 +7,7 @@
 
 import type { FileHandle } from 'node:fs/promises';
 import { statfs } from 'node:fs/promises';
-import { createRequire } from 'node:module';
-
-type Fallocate = (fd: number, bytes: number) => Promise<number>;
-
-let fallocate: Fallocate | null | undefined;
-
-function loadFallocate(): Fallocate | null {
-  try {
-    const koffi = createRequire(import.meta.url)('koffi');
-    const native = koffi.load('libc.so.6').func('int fallocate(int fd, int mode, int64_t offset, int64_t length)');
-    return (fd, bytes) =>
-      new Promise((resolve, reject) => {
-        // Asynchronous: on a slow disk the call can wait for the file system's own journal.
-        native.async(fd, 0, 0, bytes, (error: Error | null, result: number) =>
-          error ? reject(error) : resolve(result),
-        );
-      });
-  } catch {
-    return null;
-  }
-}
+import { systemCalls } from './system-calls.ts';
 
 /**
  * Makes `file` (empty, at `path`) `bytes` long with reserved room.
@@ -35,8 +15,7 @@ function loadFallocate(): Fallocate | null {
  */
 export async function preallocate(file: FileHandle, path: string, bytes: number): Promise<void> {
   if (bytes === 0) return;
-  if (fallocate === undefined) fallocate = loadFallocate();
-  if (fallocate && (await fallocate(file.fd, bytes)) === 0) return;
+  if ((await systemCalls()?.fallocate(file.fd, bytes)) === 0) return;
   const { bavail, bsize } = await statfs(path);
   if (bavail * bsize < bytes)
     throw Object.assign(new Error(`no room for ${bytes} bytes at ${path}`), { code: 'ENOSPC' });

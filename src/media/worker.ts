@@ -7,6 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import type { MessagePort } from 'node:worker_threads';
 import { EPOCHS_PER_LIFE } from '../journal/format.ts';
+import { systemCalls } from '../journal/system-calls.ts';
 import type { JournalState } from '../journal/writer.ts';
 import { MediaCore, mediaModule } from './core.ts';
 import { LaneJournal } from './lane-journal.ts';
@@ -63,6 +64,7 @@ mediaModule();
  */
 export function prepare(): void {
   loadLibc();
+  systemCalls();
 }
 
 const nowUs = () => process.hrtime.bigint() / 1000n;
