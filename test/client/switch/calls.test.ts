@@ -130,6 +130,7 @@ test('RFC 7866 6.2: a party that says so is recorded, not recorded, or not for a
     party.wants = wants;
     await party.reinvite('sendrecv');
     await isIn(state);
+    await delay(200); // the state is what is wanted; sinks follow it by as long as a command takes
     await rig.talk('1001', '1002', 10, 20);
   }
   party.wants = 'off';
