@@ -19,7 +19,7 @@ let loaded: SystemCalls | null | undefined;
 
 /** Null where they are not to be had. */
 export function systemCalls(): SystemCalls | null {
-  loaded ??= process.platform === 'linux' ? load() : null;
+  if (loaded === undefined) loaded = process.platform === 'linux' ? load() : null;
   return loaded;
 }
 

@@ -1,5 +1,6 @@
 /** Steps and findings that scenarios of recorded calls share. */
 import assert from 'node:assert/strict';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Recording } from '../../../src/store/recording.ts';
 import type { Captured, CapturedRtp } from '../phones/capture.ts';
 import type { Phone } from '../phones/phone.ts';
@@ -110,4 +111,35 @@ export async function bothRecorded(
     return { sent, heard: world.heard(recording, phone.dn, sent, 0, looseMs) };
   }) as [Recorded, Recorded];
   return { recording, captured, recorded, endUs: byeAtUs(captured, phones[0]) };
+}
+
+/** When a recording was paused, microseconds: the pause was asked for and confirmed, and the resume was asked for. */
+export interface Pause {
+  askedUs: number;
+  pausedUs: number;
+  resumeUs: number;
+}
+
+/** Pauses one recording of a call for a while; the others go on. */
+export async function pauseFor(world: World, callId: string, recording: string, ms: number): Promise<Pause> {
+  const askedUs = Date.now() * 1000;
+  await world.client.pause(callId, { recording });
+  const pausedUs = Date.now() * 1000;
+  await delay(ms);
+  const resumeUs = Date.now() * 1000;
+  await world.client.resume(callId, { recording });
+  return { askedUs, pausedUs, resumeUs };
+}
+
+/** Everything but what was said in the pause, of which there is nothing. */
+export function assertEverythingBut(pause: Pause, recorded: Recorded, endUs: number, what: string): void {
+  const { askedUs, pausedUs, resumeUs } = pause;
+  assertEverything(
+    ...[recorded, endUs, what],
+    ({ atUs }) => atUs > askedUs && atUs < resumeUs + SETTLES_WITHIN_MS * 1000,
+  );
+  const within = recorded.heard.filter(
+    ({ packet: { atUs } }) => atUs > pausedUs && atUs < resumeUs - UNDER_WAY_MS * 1000,
+  );
+  assert.equal(within.length, 0);
 }
