@@ -833,13 +833,14 @@ export const RESAMPLE_INPUT_BYTES = 1280;
 
 // --- look-back rings of streams: chains of chunks of packets, as they came (see assembly/replicate/look-back.ts) ---
 
+/** Of the memory of a lane the last region: all behind it is theirs, as much as the lane was given. */
 export const LOOK_BACK_AT = RESAMPLE_INPUT_AT + RESAMPLE_INPUT_BYTES;
 /** As SLOT_BYTES, not a multiple of 4096. 71 packets of 20 ms of G.711: 1.4 s. */
 export const CHUNK_BYTES = 16640;
-/** 3 hours of G.711 in all. The system gives memory to those only that were ever used. */
-export const LOOK_BACK_CHUNKS = 8192;
 /** Of one stream at most, for each second that it looks back and one more: 2 Mbit/s. A flood must not take the pool from the others. */
 export const CHUNKS_PER_SECOND = 16;
+/** Of the pool, for one stream at most, however far it looks back. */
+export const STREAM_SHARE_OF_CHUNKS = 8;
 /** Next chunk of the ring, or of the free ones, by number + 1. */
 export const CHUNK_NEXT_AT = 0;
 /** Address behind its last packet. */
@@ -854,8 +855,6 @@ export const REPLAY_SPEED = 4;
 /** Of one round: sinks at most, and packets of each. */
 export const REPLAY_SINKS = 256;
 export const REPLAY_PACKETS = 8;
-
-export const LANE_MEMORY_BYTES = LOOK_BACK_AT + LOOK_BACK_CHUNKS * CHUNK_BYTES;
 
 // --- status of a packet ---
 

@@ -26,7 +26,6 @@ import {
   LANE_TAKEN_CHUNKS_AT,
   LANE_TOUCHED_CHUNKS_AT,
   LOOK_BACK_AT,
-  LOOK_BACK_CHUNKS,
   RECORDING_LOOK_BACK_PAUSED_AT,
   SINK_CURSOR_AT,
   SINK_NEXT_AT,
@@ -36,6 +35,7 @@ import {
   STREAM_NEWEST_CHUNK_AT,
   STREAM_OLDEST_CHUNK_AT,
   STREAM_RECORDING_AT,
+  STREAM_SHARE_OF_CHUNKS,
   STREAM_SINKS_AT,
 } from '../layout';
 import { count, streamAt } from '../rtp/stream';
@@ -165,12 +165,17 @@ function chunkWithRoom(stream: usize, bytes: u32): usize {
 }
 
 function isChunkLeft(): bool {
-  return load<u32>(LANE_AT, LANE_TAKEN_CHUNKS_AT) < (LOOK_BACK_CHUNKS as u32);
+  return load<u32>(LANE_AT, LANE_TAKEN_CHUNKS_AT) < chunksOfPool();
+}
+
+/** The memory of a lane is given with a pool of the size that is wanted behind all else. */
+function chunksOfPool(): u32 {
+  return ((((memory.size() as usize) << 16) - LOOK_BACK_AT) / CHUNK_BYTES) as u32;
 }
 
 function hasItsShare(stream: usize): bool {
   const share = ((load<u64>(stream, STREAM_LOOK_BACK_US_AT) + 1000000) * CHUNKS_PER_SECOND) / 1000000;
-  return (load<u32>(stream, STREAM_CHUNKS_AT) as u64) >= share;
+  return (load<u32>(stream, STREAM_CHUNKS_AT) as u64) >= min<u64>(share, chunksOfPool() / STREAM_SHARE_OF_CHUNKS);
 }
 
 /** Those that were used before come first: the others cost no memory. */

@@ -21,7 +21,9 @@ async function client({ config: file }: { config: string }): Promise<void> {
   log.info({ ...where, extensions: config.extensions.length }, 'taking calls');
   process.on('SIGHUP', () => {
     try {
-      running.reload(withLocal(local, loadClientConfig(file), config));
+      const next = loadClientConfig(file);
+      running.reload(withLocal(local, next, config));
+      log.level = next.logLevel;
     } catch (error) {
       log.error({ reason: (error as Error).message }, 'the configuration cannot be used: the old one stays in use');
     }

@@ -23,6 +23,11 @@ import { Switch } from './switch/switch.ts';
 
 const DRAIN_LOOK_MS = 100;
 const EXPIRY_LOOK_MS = 5_000;
+/** Descriptions, requests of recorders for snapshots (RFC 7866 8.2.2; under either name, RFC 9806), and how a transfer goes. */
+const ACCEPT = [
+  ...['application/sdp', 'multipart/mixed', 'application/rs-metadata+xml', 'application/rs-metadata'],
+  'message/sipfrag',
+];
 const ALLOW = ['INVITE', 'ACK', 'CANCEL', 'BYE', 'OPTIONS', 'UPDATE', 'INFO', 'PRACK', 'REGISTER', 'REFER', 'NOTIFY'];
 
 export class RecordingClient {
@@ -67,6 +72,11 @@ export class RecordingClient {
     return this.#httpUrl;
   }
 
+  /** Null: there is no CTI link. */
+  get ctiUrl(): string | null {
+    return this.#cti?.url ?? null;
+  }
+
   /** Calls go on under the rules that they began with; what needs a restart is told. */
   reload(next: ClientConfig): void {
     const { config, changed, needRestart } = reloadOf(this.#config, next);
@@ -99,11 +109,13 @@ export class RecordingClient {
     const { media } = config;
     this.#engine = await MediaEngine.start({
       ...{ address: media.address, ports: media.ports, lanes: media.lanes, journalDir: this.#journalDir },
+      lookBackBytes: media.lookBackMb * 2 ** 20,
       onEvent: (event) => this.#onLaneEvent(event),
     });
     this.#sip = new SipEndpoint({
-      ...{ listen: config.sip, userAgent: 'doubletrack', allow: ALLOW, log: this.#log },
-      ...{ supported: ['siprec', 'replaces'], accept: ['application/sdp', 'multipart/mixed', 'message/sipfrag'] },
+      ...{ listen: config.sip, userAgent: 'doubletrack', allow: ALLOW, forwards: true, log: this.#log },
+      ...{ supported: ['siprec', 'replaces'], accept: ACCEPT },
+      sessionExpiresSec: config.sessionExpiresSec,
       ...(config.tls ? { tls: config.tls } : {}),
     });
     const extensions = new Map(config.extensions.map((one) => [one.dn, one]));
@@ -135,17 +147,22 @@ export class RecordingClient {
   }
 
   #createSwitch(): Switch {
-    const { media, recording } = this.#config;
-    const lookBackSeconds = Math.max(recording.lookBackSec, recording.preRecord?.seconds ?? 0);
     return new Switch({
       ...{ config: this.#config, endpoint: this.#sip, registrar: this.#registrar, now: Date.now, log: this.#log },
-      openAnchor: () => Anchor.open({ engine: this.#engine, address: media.address, lookBackSeconds }),
+      openAnchor: () => this.#openAnchor(),
       recording: {
         ...{ recorders: this.#recorders, config: this.#config, log: this.#log },
         decisions: (config) =>
           new RecordingDecisions(config, { fetch, random: Math.random, now: () => new Date(), log: this.#log }),
       },
     });
+  }
+
+  /** By the configuration as it is now. */
+  #openAnchor(): Promise<Anchor> {
+    const { media, recording } = this.#config;
+    const lookBackSeconds = Math.max(recording.lookBackSec, recording.preRecord?.seconds ?? 0);
+    return Anchor.open({ engine: this.#engine, address: media.address, lookBackSeconds });
   }
 
   async #listen(): Promise<void> {

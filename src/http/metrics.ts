@@ -30,6 +30,7 @@ export interface LaneSnapshot {
   journal: { queuedBytes: number; writtenBytes: number; lagMs: number };
   /** 0 to 1: the share of time in which the lane was busy. */
   loopLoad: number;
+  lookBack: { usedBytes: number; shortPackets: number };
 }
 
 /** Asked at each scrape. */
@@ -80,6 +81,18 @@ export function laneMetrics(registry: Registry, lanes: () => LaneSnapshot[]): vo
     'Age of the oldest journal byte not yet on disk',
     (l) => l.journal.lagMs / 1000,
   );
+
+  gauge('doubletrack_look_back_bytes', 'Memory that look-back takes', (l) => l.lookBack.usedBytes);
+  new Counter({
+    name: 'doubletrack_look_back_short_packets_total',
+    help: 'Packets that look-back has forgotten before their time, for there was no memory left',
+    registers,
+    labelNames: ['lane'],
+    collect() {
+      this.reset();
+      for (const { lane, lookBack } of lanes()) this.inc({ lane }, lookBack.shortPackets);
+    },
+  });
 
   new Counter({
     name: 'doubletrack_journal_written_bytes_total',

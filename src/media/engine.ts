@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { addressBytes } from './address.ts';
 import { Lane } from './lane.ts';
-import type { LookBackState, PacketTotals } from './memory.ts';
+import { LOOK_BACK_BYTES, type LookBackState, MAX_LOOK_BACK_BYTES, type PacketTotals } from './memory.ts';
 import { MediaSession } from './session.ts';
 import { chooseDriver, type SocketDriver } from './sockets.ts';
 import { StreamPorts } from './stream-ports.ts';
@@ -31,6 +31,11 @@ export interface EngineOptions {
   sockets?: SocketDriver;
   /** How many seconds of its packets a stream keeps for sinks that are yet to come, unless it is told otherwise; 0. */
   lookBackSeconds?: number;
+  /**
+   * Memory for what streams keep, of each lane: 128 MiB, three hours of G.711, at most 3 GiB. The system provides what is used. A stream
+   * that finds none gives up its own oldest packets, which are counted.
+   */
+  lookBackBytes?: number;
   /** Differentiated services code point of what is sent (RFC 2474), with native sockets; 46, expedited forwarding. */
   dscp?: number;
   onEvent: (event: LaneEvent) => void;
@@ -86,6 +91,10 @@ export class MediaEngine {
 
   static async start(options: EngineOptions): Promise<MediaEngine> {
     addressBytes(options.address); // a wrong one is the caller's mistake: say so before anything runs
+    const { lookBackBytes = 0 } = options;
+    if (!(lookBackBytes >= 0 && lookBackBytes <= MAX_LOOK_BACK_BYTES)) {
+      throw new RangeError(`${lookBackBytes} bytes for look-back: 0 to ${MAX_LOOK_BACK_BYTES}`);
+    }
     mkdirSync(options.journalDir, { recursive: true });
     const engine = new MediaEngine(options);
     try {
@@ -157,10 +166,10 @@ export class MediaEngine {
   }
 
   #startLane(laneId: number): Promise<Lane> {
-    const { journalDir, onEvent, dscp = EXPEDITED_FORWARDING } = this.options;
+    const { journalDir, onEvent, dscp = EXPEDITED_FORWARDING, lookBackBytes = LOOK_BACK_BYTES } = this.options;
     const { driver } = this.sockets;
     return Lane.start({
-      ...{ laneId, journalDir, driver, dscp },
+      ...{ laneId, journalDir, driver, dscp, lookBackBytes },
       onSealed: (path) => onEvent({ type: 'journal-sealed', lane: laneId, path }),
       onJournalState: (full, error) => onEvent({ type: full ? 'disk-full' : 'disk-ok', lane: laneId, error }),
       onRestarted: (error) => onEvent({ type: 'lane-restarted', lane: laneId, error: error.message }),

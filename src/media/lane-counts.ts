@@ -2,8 +2,12 @@
 import type { LaneMemory, PacketTotals, StreamCounts } from './memory.ts';
 
 const NO_COUNTS: StreamCounts = {
-  ...{ received: 0, invalid: 0, unauthorised: 0, duplicate: 0, dropped: 0, unauthenticated: 0 },
-  lastPacketUs: 0,
+  received: 0,
+  invalid: 0,
+  unauthorised: 0,
+  duplicate: 0,
+  dropped: 0,
+  unauthenticated: 0,
 };
 
 export class LaneCounts {
@@ -17,11 +21,8 @@ export class LaneCounts {
     return this.#earlier ? sumOf(totals, this.#earlier) : totals;
   }
 
-  /** The last packet is that of the present life. */
   ofStream(slot: number, memory: LaneMemory): StreamCounts {
-    const counts = memory.streamCounters(slot);
-    const earlier = this.#earlierOfStream.get(slot) ?? NO_COUNTS;
-    return { ...sumOf(counts, earlier), lastPacketUs: counts.lastPacketUs };
+    return sumOf(memory.streamCounters(slot), this.#earlierOfStream.get(slot) ?? NO_COUNTS);
   }
 
   openStream(slot: number): void {

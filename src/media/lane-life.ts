@@ -20,6 +20,7 @@ export interface LifeOptions {
   pool: Piscina;
   wake: Wake;
   task: Omit<LaneTask, 'memory' | 'port'>;
+  lookBackBytes: number;
   onSealed: (path: string) => void;
   onJournalState: (full: boolean, error: string | null) => void;
 }
@@ -30,9 +31,9 @@ interface Waiting {
 }
 
 export class LaneLife {
-  readonly shared = createLaneMemory();
-  readonly memory = new LaneMemory(this.shared);
-  readonly sinks = new SinkMemory(this.shared);
+  readonly shared: WebAssembly.Memory;
+  readonly memory: LaneMemory;
+  readonly sinks: SinkMemory;
   /** Monotonic: what memory says goes back to then. */
   readonly bornUs = Number(process.hrtime.bigint() / 1000n);
   /** When it serves, with everything open again: those streams that could not be. */
@@ -52,6 +53,9 @@ export class LaneLife {
 
   constructor(options: LifeOptions) {
     this.#options = options;
+    this.shared = createLaneMemory(options.lookBackBytes);
+    this.memory = new LaneMemory(this.shared);
+    this.sinks = new SinkMemory(this.shared);
     this.ready = this.#ready.promise;
     this.ended = this.#ended.promise;
     const { port1, port2 } = new MessageChannel();

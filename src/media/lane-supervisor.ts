@@ -18,6 +18,8 @@ export interface LaneOptions {
   driver: 'native' | 'dgram';
   /** Of what is sent, native driver only (RFC 2474). */
   dscp: number;
+  /** Memory of the look-back rings. */
+  lookBackBytes: number;
   onSealed: (path: string) => void;
   onJournalState: (full: boolean, error: string | null) => void;
   onRestarted: (error: Error) => void;
@@ -126,11 +128,11 @@ export class LaneSupervisor {
   }
 
   #begin(): LaneLife {
-    const { laneId, journalDir, driver, dscp, onSealed, onJournalState } = this.#options;
+    const { laneId, journalDir, driver, dscp, lookBackBytes, onSealed, onJournalState } = this.#options;
     const sockets = { driver, dscp, wakeFd: this.#wake.fd };
     const contents = this.#contents.renewed();
     const task = { laneId, journalDir, sockets, contents, before: this.#before, life: this.#lives };
-    return new LaneLife({ pool: this.#pool, wake: this.#wake, task, onSealed, onJournalState });
+    return new LaneLife({ pool: this.#pool, wake: this.#wake, task, lookBackBytes, onSealed, onJournalState });
   }
 
   /** Of the present life, when those before have closed theirs. */

@@ -53,7 +53,7 @@ export class Lane {
     return this.#supervisor.counts.totals(this.memory);
   }
 
-  /** Of all lives; the last packet is that of the present one. */
+  /** Of all lives. */
   streamCounters(slot: number): StreamCounts {
     return this.#supervisor.counts.ofStream(slot, this.memory);
   }

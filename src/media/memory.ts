@@ -30,7 +30,7 @@ export interface PacketTotals {
   unauthenticated: number;
 }
 
-/** What a stream has counted, and when its last packet came, monotonic. */
+/** What a stream has counted. */
 export interface StreamCounts {
   received: number;
   invalid: number;
@@ -38,7 +38,6 @@ export interface StreamCounts {
   duplicate: number;
   dropped: number;
   unauthenticated: number;
-  lastPacketUs: number;
 }
 
 export interface StreamState {
@@ -82,17 +81,24 @@ export interface WorkerState {
 
 export type Load = Pick<WorkerState, 'loopLoad' | 'tickP99Ms'>;
 
-export function createLaneMemory(): WebAssembly.Memory {
-  const pages = Math.ceil(layout.LANE_MEMORY_BYTES / PAGE_BYTES);
+/** For look-back rings, unless it is said otherwise: three hours of G.711. The system provides what was ever used. */
+export const LOOK_BACK_BYTES = 128 * 1024 * 1024;
+/** With what lies before it less than the 4 GiB that an address of 32 bits can name. */
+export const MAX_LOOK_BACK_BYTES = 3 * 1024 * 1024 * 1024;
+
+export function createLaneMemory(lookBackBytes = LOOK_BACK_BYTES): WebAssembly.Memory {
+  const pages = Math.ceil((layout.LOOK_BACK_AT + lookBackBytes) / PAGE_BYTES);
   return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
 }
 
 export class LaneMemory {
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
+  readonly #words: Uint32Array;
 
   constructor(memory: WebAssembly.Memory) {
     this.#bytes = new Uint8Array(memory.buffer);
+    this.#words = new Uint32Array(memory.buffer);
     this.#view = new DataView(memory.buffer);
   }
 
@@ -150,7 +156,7 @@ export class LaneMemory {
     const read = (at: number) => this.#view.getUint32(layout.LANE_AT + at, true);
     return {
       usedBytes: read(layout.LANE_TAKEN_CHUNKS_AT) * layout.CHUNK_BYTES,
-      maxBytes: layout.LOOK_BACK_CHUNKS * layout.CHUNK_BYTES,
+      maxBytes: Math.floor((this.#bytes.length - layout.LOOK_BACK_AT) / layout.CHUNK_BYTES) * layout.CHUNK_BYTES,
       shortPackets: read(layout.LANE_LOOK_BACK_SHORT_AT),
     };
   }
@@ -260,8 +266,18 @@ export class LaneMemory {
       duplicate: read(layout.STREAM_DUPLICATE_AT),
       dropped: read(layout.STREAM_DROPPED_AT),
       unauthenticated: read(layout.STREAM_UNAUTHENTICATED_AT),
-      lastPacketUs: Number(this.#view.getBigUint64(at + layout.STREAM_LAST_PACKET_US_AT, true)),
     };
+  }
+
+  /** When the last packet of a stream came, monotonic; 0: none has. It is asked of all of them each second, so it leaves no garbage. */
+  lastPacketUs(slot: number): number {
+    const word = (this.#stream(slot) + layout.STREAM_LAST_PACKET_US_AT) / 4;
+    for (;;) {
+      const high = Atomics.load(this.#words, word + 1);
+      const low = Atomics.load(this.#words, word);
+      // The lane may have written between the two.
+      if (Atomics.load(this.#words, word + 1) === high) return high * 2 ** 32 + low;
+    }
   }
 
   /** Copies a datagram into slot `n` of the batch and describes it; longer ones are cut and will be refused as invalid. */

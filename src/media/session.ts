@@ -52,7 +52,8 @@ export interface StreamCounters {
 }
 
 const DEFAULT_CLOCK_RATE = 8000;
-const MAX_LOOK_BACK_SECONDS = 60;
+/** The pool of the lane ends it earlier when there are many. */
+const MAX_LOOK_BACK_SECONDS = 3_600;
 const AUXILIARY = new Set(['CN', 'TELEPHONE-EVENT', 'RED']);
 
 interface OpenStream {
@@ -166,7 +167,7 @@ export class MediaSession {
     return (await this.#wayOut(undefined)).local;
   }
 
-  /** How far back a sink of the stream may look at most. */
+  /** How far back the packets of the stream are kept. */
   lookBackSeconds(index: number): number {
     return this.#stream(index).setup.lookBackSeconds ?? 0;
   }
@@ -203,8 +204,7 @@ export class MediaSession {
     const sinks = [...this.#sinks].filter(([, streams]) => streams.includes(index));
     await Promise.all(sinks.map(([sink]) => sink.remove()));
     try {
-      const { lastPacketUs, ...counters } = await this.#lane.closeStream(slot);
-      return { index, ...counters };
+      return { index, ...(await this.#lane.closeStream(slot)) };
     } finally {
       this.#engine.ports.release(this.#lane, setup);
     }
@@ -229,16 +229,14 @@ export class MediaSession {
   }
 
   counters(): StreamCounters[] {
-    return [...this.#streams].map(([index, { slot }]) => {
-      const { lastPacketUs, ...counters } = this.#lane.streamCounters(slot);
-      return { index, ...counters };
-    });
+    return [...this.#streams].map(([index, { slot }]) => ({ index, ...this.#lane.streamCounters(slot) }));
   }
 
   /** When the last packet of any stream came, monotonic; when it was opened, or its lane started again, if none has since. */
   lastPacketUs(): number {
-    const times = [...this.#streams.values()].map(({ slot }) => this.#lane.memory.streamCounters(slot).lastPacketUs);
-    return Math.max(this.#openedUs, this.#lane.bornUs, ...times);
+    let lastUs = Math.max(this.#openedUs, this.#lane.bornUs);
+    for (const { slot } of this.#streams.values()) lastUs = Math.max(lastUs, this.#lane.memory.lastPacketUs(slot));
+    return lastUs;
   }
 
   /** Closes all streams; resolves when everything is on the disk. */

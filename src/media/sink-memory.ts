@@ -59,6 +59,8 @@ export interface SinkCounts {
   unauthenticatedReports: number;
   /** Of the packets: those that it got from the look-back ring of its stream. */
   lookBackPackets: number;
+  /** It has not got all of the past yet. */
+  isLookingBack: boolean;
   /** Packets that the ring had forgotten before the sink got them, for there was no room. */
   skipped: number;
 }
@@ -122,6 +124,7 @@ export class SinkMemory {
       invalidReports: read(layout.SINK_INVALID_REPORTS_AT),
       unauthenticatedReports: read(layout.SINK_UNAUTHENTICATED_REPORTS_AT),
       lookBackPackets: read(layout.SINK_LOOK_BACK_PACKETS_AT),
+      isLookingBack: read(layout.SINK_CURSOR_AT) !== 0,
       skipped: read(layout.SINK_SKIPPED_AT),
     };
   }

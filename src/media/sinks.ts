@@ -33,7 +33,10 @@ export interface SinkOptions {
   keepAliveMs?: number;
   /** Begins paused. */
   paused?: boolean;
-  /** Begins with what the stream has kept of its past, or of so many seconds of it; not for a sink that begins paused. */
+  /**
+   * Begins with the past of the stream, as far as it keeps it or for so many seconds at most: of a stream that has fallen silent they reach back
+   * less far. Not for a sink that begins paused.
+   */
   lookBack?: boolean | number;
 }
 
@@ -156,9 +159,8 @@ function sinkSetup(place: SinkPlace, options: SinkOptions): SinkSetup {
 function lookBackOf({ lookBackSeconds }: SinkPlace, { lookBack = false, paused = false }: SinkOptions): number {
   if (lookBack === false) return 0;
   const seconds = lookBack === true ? lookBackSeconds : lookBack;
-  if (!(seconds > 0 && seconds <= lookBackSeconds)) {
-    throw new RangeError(`a look-back of ${seconds} s: the stream keeps ${lookBackSeconds} s`);
-  }
+  if (!(seconds > 0)) throw new RangeError(`a look-back of ${seconds} s`);
+  if (lookBackSeconds === 0) throw new RangeError('a look-back, but the stream keeps nothing');
   if (paused) throw new RangeError('a sink that begins paused has no look-back');
   return seconds;
 }

@@ -52,6 +52,11 @@ export class KernelMemory {
     this.#bytes.fill(0xa5, this.base, this.base + 65536);
   }
 
+  /** Address behind its last byte. */
+  get end(): number {
+    return this.#bytes.length;
+  }
+
   put(at: number, bytes: Uint8Array): number {
     this.#bytes.set(bytes, at);
     return at;

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import * as layout from '../../assembly/layout.ts';
+import { createLaneMemory, LOOK_BACK_BYTES } from '../../src/media/memory.ts';
 
 interface Region {
   name: string;
@@ -46,7 +47,7 @@ const LANE: Region[] = [
     at: layout.RESAMPLE_AT,
     bytes: layout.RESAMPLE_INPUT_AT + layout.RESAMPLE_INPUT_BYTES - layout.RESAMPLE_AT,
   },
-  { name: 'LOOK_BACK', at: layout.LOOK_BACK_AT, bytes: layout.LOOK_BACK_CHUNKS * layout.CHUNK_BYTES },
+  { name: 'LOOK_BACK', at: layout.LOOK_BACK_AT, bytes: LOOK_BACK_BYTES },
   { name: 'CRC_TABLE', at: layout.CRC_TABLE_AT, bytes: layout.CRC_TABLE_BYTES },
   { name: 'LANE', at: layout.LANE_AT, bytes: layout.LANE_BYTES },
   { name: 'EXCHANGE', at: layout.EXCHANGE_AT, bytes: layout.EXCHANGE_BYTES },
@@ -103,7 +104,7 @@ function assertDisjoint(regions: Region[], memoryBytes: number): void {
 }
 
 test('regions of lane memory are disjoint, aligned and inside it', () => {
-  assertDisjoint(LANE, layout.LANE_MEMORY_BYTES);
+  assertDisjoint(LANE, createLaneMemory().buffer.byteLength);
 });
 
 test('regions of finaliser memory are disjoint, aligned and inside it', () => {

@@ -22,6 +22,7 @@ test('each scrape shows what the lanes say now', async () => {
     packets: { received, lost, dropped: 1, paused: 2, duplicate: 3 },
     journal: { queuedBytes: 10, writtenBytes: 20, lagMs: 1500 },
     loopLoad: 0.25,
+    lookBack: { usedBytes: 30, shortPackets: 4 },
   });
   assert.equal((await scrape(registry)).get('doubletrack_calls_total{outcome="recorded"}'), 0);
   lanes = [lane(7, 100)];
@@ -39,6 +40,8 @@ test('each scrape shows what the lanes say now', async () => {
     'doubletrack_journal_queued_bytes{lane="1"}': 10,
     'doubletrack_journal_lag_seconds{lane="1"}': 1.5,
     'doubletrack_journal_written_bytes_total{lane="1"}': 20,
+    'doubletrack_look_back_bytes{lane="1"}': 30,
+    'doubletrack_look_back_short_packets_total{lane="1"}': 4,
   };
   for (const [name, value] of Object.entries(shown)) assert.equal(first.get(name), value, name);
   lanes = [lane(5, 110)];

@@ -11,6 +11,8 @@ const FIRST_SEQ = 1000;
 const FIRST_TIMESTAMP = 0xffff_ff00;
 const LOOK_BACK_SECONDS = 2;
 const LOOK_BACK_US = LOOK_BACK_SECONDS * 1_000_000;
+/** Chunks that no model uses up. */
+const PLENTY = 1_000;
 /** Of a round, as the lane's. */
 const ROUND_US = 5_000;
 /** What a source waits with its first packet, so that no time is negative. */
@@ -30,13 +32,21 @@ interface Sent extends Omit<Packet, 'ssrc' | 'arrivalUs'> {
 }
 
 class Lane {
-  readonly memory = createLaneMemory();
-  readonly rig = new Rig({ lookBackSeconds: LOOK_BACK_SECONDS }, this.memory);
+  readonly memory: WebAssembly.Memory;
+  readonly rig: Rig;
+
+  constructor({
+    lookBackBytes,
+    lookBackSeconds = LOOK_BACK_SECONDS,
+  }: { lookBackBytes?: number; lookBackSeconds?: number } = {}) {
+    this.memory = createLaneMemory(lookBackBytes);
+    this.rig = new Rig({ lookBackSeconds }, this.memory);
+  }
 
   /** Leaves so many chunks to all rings. */
   leaveChunks(chunks: number): void {
     const view = new DataView(this.memory.buffer);
-    const taken = layout.LOOK_BACK_CHUNKS - chunks;
+    const taken = this.rig.core.memory.lookBack.maxBytes / layout.CHUNK_BYTES - chunks;
     view.setUint32(layout.LANE_AT + layout.LANE_TOUCHED_CHUNKS_AT, taken, true);
     view.setUint32(layout.LANE_AT + layout.LANE_TAKEN_CHUNKS_AT, taken, true);
   }
@@ -114,6 +124,25 @@ test('a sink that looks back gets the past four times faster, what comes meanwhi
   );
   assert.equal(lane.rig.core.sinks.counts(3).lookBackPackets, 134);
   assert.equal(lane.rig.core.sinks.counts(3).packets, 135);
+});
+
+test('an hour goes first, then what comes', () => {
+  const lane = new Lane({ lookBackSeconds: 3_600 });
+  const past = 3_600 * 50;
+  for (let n = 0; n < past; n++) lane.receive(packet(n));
+  lane.open(0, packet(past).arrivalUs, 3_600_000_000);
+  const got: Sent[] = [];
+  for (let n = past; n <= past + past / 3 + 10; n++) {
+    got.push(...lane.receive(packet(n)));
+    for (let us = 0; us < 20_000; us += ROUND_US) got.push(...lane.replay(packet(n).arrivalUs + us));
+  }
+  assert.equal(lane.rig.core.sinks.areLookingBack, false);
+  assert.deepEqual(numbersOf(got), range(0, past + past / 3 + 11));
+  const astray = got.find(
+    ({ number, seq, timestamp }) =>
+      seq !== ((FIRST_SEQ + number) & 0xffff) || timestamp !== (FIRST_TIMESTAMP + number * 160) >>> 0,
+  );
+  assert.equal(astray, undefined);
 });
 
 test('a sink may look back less far than the stream, and gets what comes when there is nothing to look back to', () => {
@@ -204,6 +233,16 @@ test('a flood takes no more of the pool than the share of a stream', () => {
   assert.equal(shortPackets, 100 - share);
 });
 
+test('a small pool is shared too, however far its streams look back', () => {
+  const lane = new Lane({ lookBackBytes: 80 * layout.CHUNK_BYTES });
+  for (let n = 0; n < 100; n++) lane.receive({ ...packet(n), arrivalUs: START_US + n * 100 }, 16_000);
+  const { usedBytes, maxBytes, shortPackets } = lane.rig.core.memory.lookBack;
+  const chunks = maxBytes / layout.CHUNK_BYTES;
+  assert.ok(chunks >= 80 && chunks < 84);
+  assert.equal(usedBytes, 10 * layout.CHUNK_BYTES);
+  assert.equal(shortPackets, 90);
+});
+
 test('more sinks than a round serves: all get all, in turn', () => {
   const lane = new Lane();
   for (let n = 0; n < 20; n++) lane.receive(packet(n));
@@ -261,7 +300,7 @@ class Model {
 
   constructor(chunks: number) {
     this.#chunks = chunks;
-    this.#isShort = chunks < 100;
+    this.#isShort = chunks < PLENTY;
     this.lane.leaveChunks(chunks);
   }
 
@@ -400,7 +439,7 @@ function predict(sink: number, expected: Expected[]): Sent[] {
 }
 
 test('sinks that come, look back, go and pause at random get every packet from their start to their end, once, in order', () => {
-  const chunks = fc.constantFrom(layout.LOOK_BACK_CHUNKS, layout.LOOK_BACK_CHUNKS, 1, 3);
+  const chunks = fc.constantFrom(PLENTY, PLENTY, 1, 3);
   fc.assert(
     fc.property(chunks, fc.array(step, { minLength: 50, maxLength: 400 }), (left, steps) => {
       const model = new Model(left);

@@ -120,8 +120,7 @@ test('the engine says how much a stream keeps that says nothing, and an update o
   await until(() => session.counters()[0]!.received === 10, 'the past');
   await session.updateStream(media.index, { ...stream, remote: sender.remote });
   const remote = { address: LOOPBACK, rtpPort: receiver.port };
-  await assert.rejects(session.addSink(media.index, { remote, lookBack: 3.1 }), RangeError);
-  await session.addSink(media.index, { remote, lookBack: 3 });
+  await session.addSink(media.index, { remote, lookBack: 60 });
   await until(() => receiver.packets.length === 10, 'what was kept');
   await session.close();
   receiver.close();
@@ -132,13 +131,13 @@ test('the engine says how much a stream keeps that says nothing, and an update o
 test('what cannot be looked back to is refused', async () => {
   const { tested, sender, session, media } = await start();
   const remote = { address: LOOPBACK, rtpPort: 9 };
-  for (const lookBack of [6, 0, -1, Number.NaN]) {
+  for (const lookBack of [0, -1, Number.NaN]) {
     await assert.rejects(session.addSink(media.index, { remote, lookBack }), RangeError);
   }
   await assert.rejects(session.addSink(media.index, { remote, lookBack: true, paused: true }), RangeError);
   const plain = await session.addStream({ ...STREAM, remote: null, lookBackSeconds: 0 });
   await assert.rejects(session.addSink(plain.index, { remote, lookBack: true }), RangeError);
-  await assert.rejects(session.addStream({ ...STREAM, remote: null, lookBackSeconds: 61 }), RangeError);
+  await assert.rejects(session.addStream({ ...STREAM, remote: null, lookBackSeconds: 3_601 }), RangeError);
   await session.close();
   sender.close();
   await tested.close();

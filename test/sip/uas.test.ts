@@ -324,6 +324,17 @@ test('RFC 3311 5.2: an UPDATE across our own offer gets 491 when it has one too,
   assert.equal(answerTo(4, 'multipart/mixed;boundary=b', '--b--'), 491);
 });
 
+test('RFC 3311 5.2: an offer of the peer across an UPDATE of ours without one is answered', () => {
+  const { network, peer, inDialog, session } = confirmed();
+  session.onReInvite = () => ({ status: 200, body: SDP });
+  const content = Buffer.from('<requestsnapshot/>');
+  session.request('UPDATE', { body: { contentType: 'application/rs-metadata+xml', content } }).catch(() => {});
+  network.settle();
+  peer.takeRequest('UPDATE');
+  peer.send([...inDialog('UPDATE', 'u', 2), 'Content-Type: application/sdp'], 'v=0\r\n');
+  assert.equal(peer.takeResponse(200).cseq.method, 'UPDATE');
+});
+
 test('RFC 3261 14.1: after a 491 the callee tries again within 0 to 2 s', async () => {
   const { network, peer, session } = confirmed();
   const answered = session.request('INVITE', { body: SDP });

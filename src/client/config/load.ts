@@ -92,10 +92,12 @@ class Assembly {
       tls: this.#tls(w.tls, ['tls']),
       http: parseHostAndPort(w.http) ?? { host: '', port: 0 },
       realm: w.realm,
+      sessionExpiresSec: w.sessionExpiresSec,
       media: {
         address: w.media.address?.replace(/^\[(.*)\]$/, '$1') ?? usualMediaAddress(sip),
         ports: parsePortRange(w.media.ports) ?? { lo: 0, hi: 0 },
         lanes: w.media.lanes ?? Math.max(1, availableParallelism() - 1),
+        lookBackMb: w.media.lookBackMb,
         anchor: w.media.anchor,
         srtp: w.media.srtp,
       },

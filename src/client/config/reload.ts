@@ -11,13 +11,15 @@ export interface Reload {
   needRestart: string[];
 }
 
-/** Calls go on: sockets that are open stay as they are, so listen addresses, whether TLS is there, and media do not change. */
+/** Calls go on: sockets that are open stay as they are, so listen addresses, whether TLS is there, and media do not change; nor what phones were told. */
 export function reloadOf(current: ClientConfig, next: ClientConfig): Reload {
   const config: ClientConfig = {
     ...next,
     sip: current.sip,
     tls: current.tls && (next.tls ?? current.tls),
     http: current.http,
+    realm: current.realm,
+    sessionExpiresSec: current.sessionExpiresSec,
     media: current.media,
     local: current.local,
     cti: ctiOf(current.cti, next.cti),

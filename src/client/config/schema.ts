@@ -10,8 +10,8 @@ import { MAX_PATTERN_CHARACTERS } from './patterns.ts';
 
 export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 export const SRTP_POLICIES = ['off', 'allowed', 'required'] as const;
-/** Of the look-back ring of the media engine. */
-export const MAX_LOOK_BACK_SEC = 60;
+/** Of the look-back of the media engine. */
+const MAX_LOOK_BACK_SEC = 3_600;
 const MAX_SECRET_CHARACTERS = 512;
 const VARIABLE = `\`$\{NAME}\` takes an environment variable`;
 
@@ -275,7 +275,14 @@ const RECORDING = keys(
       'keeps what is said in calls that are not recorded, for a request to record them all the same',
       [],
       {
-        seconds: count('how much of the past is kept', 1, MAX_LOOK_BACK_SEC, { default: MAX_LOOK_BACK_SEC }),
+        seconds: count(
+          'how much of the past of a call is kept, as far as `media.lookBackMb` goes',
+          1,
+          MAX_LOOK_BACK_SEC,
+          {
+            default: MAX_LOOK_BACK_SEC,
+          },
+        ),
         afterEndSec: count('how long it is kept after the end of the call', 0, 3600, { default: 60 }),
       },
     ),
@@ -321,6 +328,9 @@ export const CLIENT_SCHEMA: SettingSchema = keys('The recording client.', ['exte
     examples: ['example.com'],
     default: 'doubletrack',
   }),
+  sessionExpiresSec: count('how long a call goes on with a phone that is gone without a word (RFC 4028)', 90, 86_400, {
+    default: 1_800,
+  }),
   media: keys(
     'Where media is anchored.',
     [],
@@ -335,6 +345,14 @@ export const CLIENT_SCHEMA: SettingSchema = keys('The recording client.', ['exte
         default: '10000-13999',
       }),
       lanes: count('media threads; by default one less than there are processors', 1, 256),
+      lookBackMb: count(
+        'memory of each of them for what is kept of calls; the system provides what is used',
+        16,
+        3_072,
+        {
+          default: 512,
+        },
+      ),
       anchor: choice('`recorded`: media is here only while something needs it; `always`', ['recorded', 'always'], {
         default: 'recorded',
       }),

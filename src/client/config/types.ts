@@ -8,6 +8,8 @@ export interface ClientConfig {
   http: { host: string; port: number };
   /** Of digest authentication (RFC 8760). */
   realm: string;
+  /** Session interval of RFC 4028. */
+  sessionExpiresSec: number;
   media: MediaConfig;
   extensions: ExtensionConfig[];
   trunks: TrunkConfig[];
@@ -28,6 +30,8 @@ export interface MediaConfig {
   /** Both inclusive. */
   ports: { lo: number; hi: number };
   lanes: number;
+  /** Of each lane, for what is kept of calls for recorders that are yet to come; mebibytes. */
+  lookBackMb: number;
   /** `recorded`: media flows between the parties until something needs it here; `always`: it is here from the start. */
   anchor: 'recorded' | 'always';
   /** Keys are agreed on with parties (RFC 4568): never, when the party offers or over TLS, or nothing else is taken. */

@@ -83,7 +83,15 @@ export interface WrittenConfig {
   tls?: WrittenTls;
   http: string;
   realm: string;
-  media: { address?: string; ports: string; lanes?: number; anchor: 'recorded' | 'always'; srtp: Srtp };
+  sessionExpiresSec: number;
+  media: {
+    address?: string;
+    ports: string;
+    lanes?: number;
+    lookBackMb: number;
+    anchor: 'recorded' | 'always';
+    srtp: Srtp;
+  };
   extensions: WrittenExtension[];
   trunks: WrittenTrunk[];
   dialPlan: { match: string; trunk?: string; number?: string }[];

@@ -166,7 +166,7 @@ export class RecordedLine {
     const { media, stream, lookBack } = this.#options;
     const paused = this.#mustPause(target);
     const { payloadTypes } = this;
-    const seconds = paused || this.#hadSink ? 0 : Math.min(lookBack(), media.lookBackSeconds(stream));
+    const seconds = paused || this.#hadSink || media.lookBackSeconds(stream) === 0 ? 0 : lookBack();
     const sink = await media.addSink(stream, {
       remote: target.remote!,
       srtp: this.crypto?.sendKeys ?? null,

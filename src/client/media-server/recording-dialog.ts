@@ -58,6 +58,7 @@ export class RecordingDialog {
   #mustTellAll = false;
   #tellAgainLeft = MAX_TELL_AGAIN;
   #snapshotTimer: NodeJS.Timeout | null = null;
+  #snapshotDueMs = 0;
   #lastSnapshotMs = -Infinity;
   #offeredInAnswer: Offered | null = null;
   #isOver = false;
@@ -200,8 +201,12 @@ export class RecordingDialog {
     this.#snapshotIn(TELL_AGAIN_MS);
   }
 
+  /** Or before, when one is due by then: who asks again and again does not put it off. */
   #snapshotIn(delayMs: number): void {
+    const dueMs = performance.now() + delayMs;
+    if (this.#snapshotTimer && this.#snapshotDueMs <= dueMs) return;
     if (this.#snapshotTimer) clearTimeout(this.#snapshotTimer);
+    this.#snapshotDueMs = dueMs;
     this.#snapshotTimer = setTimeout(() => {
       this.#snapshotTimer = null;
       this.#lastSnapshotMs = performance.now();

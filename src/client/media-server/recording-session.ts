@@ -161,6 +161,12 @@ export class RecordingSession {
     };
   }
 
+  /** The recorder has not got all of the past yet. */
+  get isCatchingUp(): boolean {
+    const lines = [...this.#legs.values()].flatMap(({ media }) => media.lines);
+    return lines.some((line) => line.stats()?.isLookingBack);
+  }
+
   // Set-up
 
   async #open(): Promise<void> {

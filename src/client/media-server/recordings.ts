@@ -57,11 +57,7 @@ export interface WantedRecording {
 const SET_UP_MS = 4_000;
 /** A call may be over before a recorder has answered: so long it is waited for, over several recorders. */
 const LATE_SET_UP_MS = 10_000;
-/** How long the past of a call may take to be sent after the call, at most. */
-const MOST_REPLAY_MS = 60_000;
-const REPLAY_LOOK_MS = 250;
-/** Nothing has left for so long: all has. */
-const REPLAY_QUIET_MS = 1_000;
+const REPLAY_LOOK_MS = 50;
 const RETRY_MS = { first: 1_000, most: 30_000 };
 
 export class Recordings {
@@ -130,26 +126,20 @@ export class Recordings {
     await this.#holdLookBack();
   }
 
-  /** The conversation is over. What was said while recorders were still being asked is sent to them first. */
+  /** The conversation is over. What recorders have not got yet of what was said is sent to them first. */
   async end(reason: string): Promise<void> {
     this.#isOver = true;
     const opening = [...this.#tasks].flatMap((task) => task.opening ?? []);
     if (opening.length > 0) {
       await Promise.race([Promise.allSettled(opening), delay(LATE_SET_UP_MS, null, { ref: false })]);
-      await this.untilSent();
     }
+    await this.untilSent();
     await this.stop(reason);
   }
 
-  /** All of the past that recorders get has left, or nothing has for a while. */
+  /** All of the past that recorders get has left; that takes less time than the call. */
   async untilSent(): Promise<void> {
-    const sent = () => this.views().reduce((sum, { packetsSent }) => sum + packetsSent, 0);
-    let quietMs = 0;
-    for (let ms = 0; ms < MOST_REPLAY_MS && quietMs < REPLAY_QUIET_MS; ms += REPLAY_LOOK_MS) {
-      const before = sent();
-      await delay(REPLAY_LOOK_MS);
-      quietMs = sent() === before ? quietMs + REPLAY_LOOK_MS : 0;
-    }
+    while ([...this.#tasks].some(({ isCatchingUp }) => isCatchingUp)) await delay(REPLAY_LOOK_MS);
   }
 
   /** The recorder is gone, as others have noticed. */
@@ -211,6 +201,11 @@ class RecordingTask {
   /** Settles when the recorders that are being asked have answered; null: none is. */
   get opening(): Promise<unknown> | null {
     return this.#opening;
+  }
+
+  /** Its recorder has not got all of the past yet. */
+  get isCatchingUp(): boolean {
+    return this.#session?.isCatchingUp ?? false;
   }
 
   view(): RecordingSessionView | null {

@@ -41,6 +41,8 @@ export interface CallRecordingOptions {
 /** A call that is over, and whose past is kept for somebody who may want it. */
 interface Kept {
   conversation: Conversation;
+  /** Of `performance.now`. */
+  sinceMs: number;
   forget: () => void;
 }
 
@@ -190,12 +192,11 @@ export class CallRecording {
     const isOver = conversation.isOver;
     if (isOver && !this.#kept.has(conversation)) throw new WrongState('the call is over, and nothing of it is kept');
     if (!isOver) await this.#bringHere(conversation);
-    const preRecord = this.#isPreRecorded(conversation) ? this.#options.policy().preRecord : null;
     conversation.recorded ??= placeOf(request.record);
     const recordings = this.#recordings(conversation);
     const { id = randomUUID(), params = {}, dest2 } = request;
     if (recordings.has(id)) throw new WrongState(`a recording ${id} runs already: choose another id`);
-    const lookBackSec = preRecord?.seconds ?? 0;
+    const lookBackSec = this.#pastOf(conversation);
     const wanted: WantedRecording[] = [{ from, purpose: 'request', id, params, lookBackSec }];
     const second = dest2 === undefined ? null : this.#from(dest2);
     if (second !== null) wanted.push({ from: second, purpose: 'request-2', id: randomUUID(), params, lookBackSec });
@@ -243,8 +244,12 @@ export class CallRecording {
     await Promise.all(this.#closing);
   }
 
-  #isPreRecorded(conversation: Conversation): boolean {
-    return this.#kept.has(conversation) || this.#decided.get(conversation)?.preRecord === true;
+  /** Seconds, to begin with: what was said before somebody asked, and the silence since the call has ended. */
+  #pastOf(conversation: Conversation): number {
+    const kept = this.#kept.get(conversation);
+    if (!kept && this.#decided.get(conversation)?.preRecord !== true) return 0;
+    const overSec = kept ? (performance.now() - kept.sinceMs) / 1000 : 0;
+    return (this.#options.policy().preRecord?.seconds ?? 0) + overSec;
   }
 
   #running(conversation: Conversation, id: string | undefined): Recordings {
@@ -306,7 +311,7 @@ export class CallRecording {
       void this.#close(conversation, 'nobody wanted it');
     }, forSec * 1_000);
     timer.unref();
-    this.#kept.set(conversation, { conversation, forget: () => clearTimeout(timer) });
+    this.#kept.set(conversation, { conversation, sinceMs: performance.now(), forget: () => clearTimeout(timer) });
   }
 
   /** All that was kept has been sent, then it ends. */

@@ -157,7 +157,6 @@ export class Switch {
 
   async #take(invite: IncomingInvite): Promise<void> {
     const maxForwards = invite.request.maxForwards - 1;
-    if (maxForwards < 0) return invite.reject({ status: 483, reason: 'Too Many Hops' });
     if (this.#isDraining) return invite.reject({ status: 503, headers: [['Retry-After', '30']] });
     const caller = this.#parties.caller(invite);
     if ('refuse' in caller) return invite.reject(caller.refuse);

@@ -30,6 +30,11 @@ interface Job {
   settle: (outcome: Outcome) => void;
 }
 
+/** RFC 3311 section 5.2: an UPDATE with no offer collides with none; an INVITE always may (RFC 3261 section 14.2). */
+export function mayOffer(method: string, body: { contentType: string } | undefined): boolean {
+  return method === 'INVITE' || (body !== undefined && /^(application\/sdp|multipart\/|$)/i.test(body.contentType));
+}
+
 export class OfferQueue {
   readonly #deadlines: DeadlineHeap;
   readonly #actions: OfferQueueActions;
@@ -50,7 +55,7 @@ export class OfferQueue {
 
   /** True while an offer of ours is unanswered. Waiting after a glare doesn't count: the peer's turn is now. */
   get active(): boolean {
-    return this.#running !== null;
+    return this.#running !== null && mayOffer(this.#running.method, this.#running.content.body);
   }
 
   add(method: string, content: SipContent, settle: (outcome: Outcome) => void): void {

@@ -6,6 +6,7 @@ import type { SipRequest } from '../message/index.ts';
 import type { ServerTransaction } from '../transaction/index.ts';
 import { whenAnswered } from './answering.ts';
 import type { SessionHost } from './host.ts';
+import { mayOffer } from './offer-queue.ts';
 import { answerTimer, type Interval } from './session-timer.ts';
 import type { SipAnswer } from './types.ts';
 import { contentRefusal } from './uas-checks.ts';
@@ -44,7 +45,8 @@ export class PeerOffers {
       reply(transaction, { status: 500, reason: 'Request Pending', headers });
       return;
     }
-    if (blocked === 'ours' && mayCarryOffer(request)) {
+    const { method, body, contentType = '' } = request;
+    if (blocked === 'ours' && mayOffer(method, body.length > 0 ? { contentType } : undefined)) {
       reply(transaction, { status: 491 });
       return;
     }
@@ -84,12 +86,4 @@ export class PeerOffers {
     }
     this.#actions.settled();
   }
-}
-
-/** RFC 3311 section 5.2: an UPDATE with no offer collides with none; an INVITE always may (RFC 3261 section 14.2). */
-function mayCarryOffer({ method, body, contentType }: SipRequest): boolean {
-  return (
-    method === 'INVITE' ||
-    (body.length > 0 && /^(application\/sdp|multipart\/)/i.test(contentType ?? 'application/sdp'))
-  );
 }

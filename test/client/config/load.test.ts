@@ -66,7 +66,10 @@ describe('defaults and values', () => {
     const config = parsed({
       ...smallest(),
       realm: 'example.com',
-      media: { address: '[::1]', ports: '1024-2047', lanes: 2, anchor: 'always', srtp: 'required' },
+      sessionExpiresSec: 90,
+      media: {
+        ...{ address: '[::1]', ports: '1024-2047', lanes: 2, lookBackMb: 16, anchor: 'always', srtp: 'required' },
+      },
       extensions: [
         {
           ...{ dn: '*7', name: 'x', password: 'p', record: true, agentId: 'agent-7', srtp: 'off', supervises: ['*'] },
@@ -96,8 +99,10 @@ describe('defaults and values', () => {
       },
       logLevel: 'debug',
     });
+    assert.deepEqual([config.realm, config.sessionExpiresSec], ['example.com', 90]);
     assert.deepEqual(config.media, {
-      ...{ address: '::1', ports: { lo: 1024, hi: 2047 }, lanes: 2, anchor: 'always', srtp: 'required' },
+      ...{ address: '::1', ports: { lo: 1024, hi: 2047 }, lanes: 2 },
+      ...{ lookBackMb: 16, anchor: 'always', srtp: 'required' },
     });
     assert.deepEqual(config.extensions, [
       {
@@ -327,7 +332,7 @@ const MISTAKES: [string, unknown, RegExp][] = [
   ],
   ['recording.hook', { url: 'http://u:hunter2@x', default: 'none' }, /hook\.url: found a URL with a user, a password/],
   ['recording.hook', { url: 'http://x' }, /hook\.default: found nothing, expected one of source, destination, none/],
-  ['recording.preRecord', { seconds: 61 }, /seconds: found the number 61, expected a whole number from 1 to 60$/],
+  ['recording.preRecord', { seconds: 3601 }, /seconds: found the number 3601, expected a whole number from 1 to 3600$/],
   ['cti', { listen: '127.0.0.1:1' }, /cti: found neither tokens nor client certificates/],
   [
     'cti',

@@ -20,7 +20,6 @@ describe('reload', () => {
       ['recorders.0.uri', 'sip:192.0.2.1', 'recorders'],
       ['groups.0.strategy', 'weighted', 'groups'],
       ['recording.rules', [{ record: 'source' }], 'recording'],
-      ['realm', 'other', 'realm'],
       ['logLevel', 'debug', 'logLevel'],
     ];
     for (const [at, value, key] of cases) {
@@ -31,18 +30,20 @@ describe('reload', () => {
     }
   });
 
-  test('listen addresses and media stay as they are, and are told', () => {
+  test('listen addresses, media and what phones were told stay as they are, and are told', () => {
     const cases: [string, unknown, string][] = [
       ['sip', ['udp:127.0.0.1:5071'], 'sip'],
       ['http', '127.0.0.1:9', 'http'],
+      ['realm', 'other', 'realm'],
+      ['sessionExpiresSec', 90, 'sessionExpiresSec'],
       ['media.ports', '20000-20999', 'media'],
       ['media.anchor', 'always', 'media'],
       ['local', { dir: 'recordings' }, 'local'],
     ];
     for (const [at, value, key] of cases) {
-      const { config, changed: took, needRestart } = reload(changed(at, value, changed('realm', 'other')));
-      assert.deepEqual([took, needRestart], [['realm'], [key]], at);
-      assert.deepEqual({ ...config, realm: '' }, { ...parsed(smallest()), realm: '' }, at);
+      const { config, changed: took, needRestart } = reload(changed(at, value, changed('logLevel', 'debug')));
+      assert.deepEqual([took, needRestart], [['logLevel'], [key]], at);
+      assert.deepEqual(config, { ...parsed(smallest()), logLevel: 'debug' }, at);
     }
   });
 

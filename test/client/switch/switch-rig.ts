@@ -117,6 +117,13 @@ export class SwitchRig {
     return ((await (await fetch(`${this.client.httpUrl}/api/v1/calls`)).json()) as { items: CallView[] }).items;
   }
 
+  /** Contacts by DN. */
+  async registrations(): Promise<Map<string, string[]>> {
+    const answer = await fetch(`${this.client.httpUrl}/api/v1/registrations`);
+    const { items } = (await answer.json()) as { items: { dn: string; contacts: { uri: string }[] }[] };
+    return new Map(items.map(({ dn, contacts }) => [dn, contacts.map(({ uri }) => uri)]));
+  }
+
   /** The call that is there, as soon as it is as wanted. */
   async callWith(what: string, is: (call: CallView) => boolean): Promise<CallView> {
     return await until(`a call ${what}`, async () => (await this.calls()).find(is));

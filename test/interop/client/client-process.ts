@@ -110,11 +110,18 @@ export class ClientProcess {
     );
   }
 
-  /** Calls that run are ended. Its exit code. */
-  async stopAtOnce(): Promise<number | null> {
+  /** It takes no calls any more, and ends with the last one: its exit code then. */
+  async drain(): Promise<{ exited: Promise<number | null> }> {
     const before = this.log.length;
+    const exited = once(this.#child, 'exit').then(([code]) => code as number | null);
     this.#child.kill('SIGTERM');
     await until('the drain', async () => this.log.slice(before).some(({ msg }) => String(msg).startsWith('draining')));
+    return { exited: within(ENDS_WITHIN_MS, 'the client to end', exited) };
+  }
+
+  /** Calls that run are ended. Its exit code. */
+  async stopAtOnce(): Promise<number | null> {
+    await this.drain();
     return await this.stop();
   }
 

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { after, before, describe, test } from 'node:test';
+import { after, before, describe, type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Manifest } from '../../../src/recording/manifest.ts';
 import type { Phone } from '../phones/phone.ts';
@@ -112,33 +112,59 @@ describe('local recording', { skip: skipWorld, concurrency: true }, () => {
 });
 
 describe('local recording of a client that is stopped', { skip: skipWorld }, () => {
-  test('a call that runs is ended first, then its recording is finalised', async (t) => {
-    const stopped = await World.open(FIRST_PORT_OF_SECOND, {
-      recorders: 0,
-      extensions: [{ dn: '321', record: true }, { dn: '322' }],
-      config: (opened) => ({
-        local: opened.localOptions(),
-        groups: [{ name: 'here', recorders: ['local'] }],
-        recording: { group: 'here' },
-      }),
-    });
-    t.after(() => stopped.close());
-    const [a, b] = (await stopped.phones(t, { dn: '321' }, { dn: '322' })) as [Phone, Phone];
-    await talk(a, b);
-    await stopped.client.recordedCallOf('321');
-    await delay(CALL_MS);
-    const archive = stopped.local;
+  test('at once: a call that runs is ended first, then its recording is finalised', async (t) => {
+    const { stopped, a, b } = await openStopped(t);
     assert.equal(await stopped.client.stopAtOnce(), 0);
-    const out = await run(process.execPath, [COMMAND, 'verify', archive.data, '--json']);
-    const [one, ...others] = (JSON.parse(out.toString()) as { recordings: { path: string; ok: boolean }[] }).recordings;
-    assert.ok(one?.ok && others.length === 0, out.toString());
-    const manifest = JSON.parse(readFileSync(path.join(one.path, 'manifest.json'), 'utf8')) as Manifest;
-    assertWhole(manifest.recording);
-    const captured = await stopped.captured();
-    const endUs = byeAtUs(captured, a);
-    for (const phone of [a, b]) {
-      const sent = sentBy(captured, phone);
-      assertEverything({ heard: stopped.heard(manifest.recording, phone.dn, sent, archive), sent }, endUs, phone.dn);
-    }
+    await assertRecordedHere(stopped, a, b);
+  });
+
+  test('when its calls are over: one that runs goes on to its end, and no other is taken', async (t) => {
+    const { stopped, a, b, c } = await openStopped(t);
+    const { exited } = await stopped.client.drain();
+    await c.dial(b.dn);
+    await c.event('CALL_CLOSED');
+    await delay(CALL_MS);
+    await hangUp(a, b);
+    assert.equal(await exited, 0);
+    const { sip } = await stopped.captured();
+    const refused = sip.filter(({ status, toPort }) => status === 503 && toPort === c.sipPort);
+    assert.ok(refused.length > 0, 'the new call is not refused by 503');
+    await assertRecordedHere(stopped, a, b);
   });
 });
+
+/** A client that records here, a call of two that it records, and a third phone. */
+async function openStopped(t: TestContext): Promise<{ stopped: World; a: Phone; b: Phone; c: Phone }> {
+  const stopped = await World.open(FIRST_PORT_OF_SECOND, {
+    recorders: 0,
+    extensions: [{ dn: '321', record: true }, { dn: '322' }, { dn: '323' }],
+    config: (opened) => ({
+      local: opened.localOptions(),
+      groups: [{ name: 'here', recorders: ['local'] }],
+      recording: { group: 'here' },
+    }),
+  });
+  t.after(() => stopped.close());
+  const phones = await stopped.phones(t, { dn: '321' }, { dn: '322' }, { dn: '323' });
+  const [a, b, c] = phones as [Phone, Phone, Phone];
+  await talk(a, b);
+  await stopped.client.recordedCallOf('321');
+  await delay(CALL_MS);
+  return { stopped, a, b, c };
+}
+
+/** There is one recording, its manifest is true, and it has all that both have said. */
+async function assertRecordedHere(stopped: World, a: Phone, b: Phone): Promise<void> {
+  const archive = stopped.local;
+  const out = await run(process.execPath, [COMMAND, 'verify', archive.data, '--json']);
+  const [one, ...others] = (JSON.parse(out.toString()) as { recordings: { path: string; ok: boolean }[] }).recordings;
+  assert.ok(one?.ok && others.length === 0, out.toString());
+  const manifest = JSON.parse(readFileSync(path.join(one.path, 'manifest.json'), 'utf8')) as Manifest;
+  assertWhole(manifest.recording);
+  const captured = await stopped.captured();
+  const endUs = byeAtUs(captured, a);
+  for (const phone of [a, b]) {
+    const sent = sentBy(captured, phone);
+    assertEverything({ heard: stopped.heard(manifest.recording, phone.dn, sent, archive), sent }, endUs, phone.dn);
+  }
+}

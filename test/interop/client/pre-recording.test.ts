@@ -17,7 +17,9 @@ import { hangUp, skipWorld, talk, World } from './world.ts';
 
 const FIRST_PORT = 18_000;
 const CALL_MS = 1_500;
-const LONG_MS = 3_000;
+/** When a call is asked for: in it, and behind its end. */
+const ASKED_AT_MS = 8_000;
+const ASKED_BEHIND_MS = 10_000;
 
 let world: World;
 
@@ -38,7 +40,7 @@ describe('pre-recording, and two recording sessions', { skip: skipWorld, concurr
         recording: {
           group: 'main',
           alsoGroups: [{ group: 'archive', purpose: 'compliance' }],
-          preRecord: { seconds: 30, afterEndSec: 20 },
+          preRecord: { seconds: 11, afterEndSec: 20 },
         },
       }),
     });
@@ -48,7 +50,7 @@ describe('pre-recording, and two recording sessions', { skip: skipWorld, concurr
   test('asked for in the middle of the call, it begins with the first packet', async (t) => {
     const [a, b] = (await world.phones(t, { dn: '201' }, { dn: '202' })) as [Phone, Phone];
     await talk(a, b);
-    await delay(LONG_MS);
+    await delay(ASKED_AT_MS);
     const { id, recordings } = await world.client.callOf('201');
     assert.deepEqual(recordings, []);
     await world.client.startRecording(id);
@@ -64,7 +66,7 @@ describe('pre-recording, and two recording sessions', { skip: skipWorld, concurr
     const { id } = await world.client.callOf('211');
     await delay(CALL_MS);
     await hangUp(a, b);
-    await delay(LONG_MS);
+    await delay(ASKED_BEHIND_MS);
     await world.client.startRecording(id);
     const { recorded, endUs } = await bothRecorded(world, [a, b]);
     for (const [index, one] of recorded.entries()) assertEverything(one, endUs, `party ${index}`);

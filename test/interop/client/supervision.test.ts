@@ -24,6 +24,7 @@ import {
 import { hangUp, skipWorld, talk, World } from './world.ts';
 
 const FIRST_PORT = 26_000;
+const FIRST_PORT_OF_SECOND = 27_500;
 const CALL_MS = 1_500;
 /** Packets of 20 ms in it, of which some are lost to the start of a phone. */
 const HEARD_PACKETS = 40;
@@ -63,7 +64,7 @@ describe('others in a recorded call', { skip: skipWorld, concurrency: true }, ()
   test('who listens in before the recording starts: it is whole, of two, from the request on', async (t) => {
     const [a, b, s] = (await world.phones(t, { dn: '201' }, { dn: '202' }, { dn: '203' })) as [Phone, Phone, Phone];
     await talk(a, b);
-    await supervise(s, b, 'listen');
+    await supervise(world, s, b, 'listen');
     const { id } = await world.client.callOf('201');
     const askedUs = nowUs();
     await world.client.startRecording(id);
@@ -86,7 +87,7 @@ describe('others in a recorded call', { skip: skipWorld, concurrency: true }, ()
     await world.client.recordedCallOf('211');
     await delay(CALL_MS / 3);
     const fromUs = nowUs();
-    await supervise(s, b, 'listen');
+    await supervise(world, s, b, 'listen');
     await delay(CALL_MS);
     await s.hangUp();
     await s.event('CALL_CLOSED');
@@ -97,14 +98,7 @@ describe('others in a recorded call', { skip: skipWorld, concurrency: true }, ()
     assertWhole(recording);
     assert.equal(recording.participants.length, 2);
     for (const [index, one] of recorded.entries()) assertEverything(one, endUs, `party ${index}`);
-    const ports = [a.sipPort, b.sipPort];
-    const told = captured.sip.filter(({ atUs, toPort }) => atUs > fromUs && atUs < toUs && ports.includes(toPort));
-    assert.deepEqual(
-      told.map(({ head }) => head.split('\r\n', 1)[0]),
-      [],
-    );
-    assertAlone(captured, a, b, endUs);
-    assertAlone(captured, b, a, endUs);
+    assertNoTrace(captured, [a, b], fromUs, toUs, endUs);
     assertHears(captured, s, fromUs);
   });
 
@@ -112,7 +106,7 @@ describe('others in a recorded call', { skip: skipWorld, concurrency: true }, ()
     const [a, b, s] = (await world.phones(t, { dn: '221' }, { dn: '222' }, { dn: '223' })) as [Phone, Phone, Phone];
     await talk(a, b);
     await world.client.recordedCallOf('221');
-    await supervise(s, b, 'coach');
+    await supervise(world, s, b, 'coach');
     const fromUs = nowUs();
     await delay(CALL_MS);
     const toUs = nowUs();
@@ -130,7 +124,7 @@ describe('others in a recorded call', { skip: skipWorld, concurrency: true }, ()
     const [a, b, s] = (await world.phones(t, { dn: '231' }, { dn: '232' }, { dn: '233' })) as [Phone, Phone, Phone];
     await talk(a, b);
     await world.client.recordedCallOf('231');
-    await supervise(s, b, 'barge');
+    await supervise(world, s, b, 'barge');
     const fromUs = nowUs();
     await delay(CALL_MS);
     const toUs = nowUs();
@@ -142,13 +136,48 @@ describe('others in a recorded call', { skip: skipWorld, concurrency: true }, ()
     const [a, b, c] = (await world.phones(t, { dn: '241' }, { dn: '242' }, { dn: '243' })) as [Phone, Phone, Phone];
     await talk(a, b);
     const { id } = await world.client.recordedCallOf('241');
-    await post(`/api/v1/calls/${id}/parties`, { actor: 'test', number: '243' });
+    await post(world, `/api/v1/calls/${id}/parties`, { actor: 'test', number: '243' });
     await c.event('CALL_ESTABLISHED');
     const fromUs = nowUs();
     await delay(CALL_MS);
     const toUs = nowUs();
     await hangUp(a, b, c);
     await assertOfThree([a, b, c], fromUs, toUs);
+  });
+});
+
+describe('media that is always anchored', { skip: skipWorld }, () => {
+  test('who listens in before the recording starts leaves no trace either', async (t) => {
+    const anchored = await World.open(FIRST_PORT_OF_SECOND, {
+      recorders: 1,
+      extensions: [{ dn: '251' }, { dn: '252' }, { dn: '253', supervises: ['*'] }],
+      config: (opened) => ({
+        media: { anchor: 'always' },
+        recorders: [{ id: 'recorder-1', uri: opened.recorderUri(0) }],
+        groups: [{ name: 'main', recorders: ['recorder-1'] }],
+        recording: { group: 'main' },
+      }),
+    });
+    t.after(() => anchored.close());
+    const [a, b, s] = (await anchored.phones(t, { dn: '251' }, { dn: '252' }, { dn: '253' })) as [Phone, Phone, Phone];
+    await talk(a, b);
+    const { id } = await anchored.client.callOf('251');
+    const fromUs = nowUs();
+    await supervise(anchored, s, b, 'listen');
+    const askedUs = nowUs();
+    await anchored.client.startRecording(id);
+    await delay(CALL_MS);
+    const toUs = nowUs();
+    await hangUp(a, b, s);
+    const { recording, captured, recorded, endUs } = await bothRecorded(anchored, [a, b]);
+    assertWhole(recording);
+    for (const { heard, sent } of recorded) {
+      assert.ok(heard[0]!.packet.atUs < askedUs + SETTLES_WITHIN_MS * 1000, 'it begins late');
+      assertNoGaps(heard, sent, 'listened to');
+      assertToEnd(heard, sent, endUs, 'listened to');
+    }
+    assertNoTrace(captured, [a, b], fromUs, toUs, endUs);
+    assertHears(captured, s, fromUs);
   });
 });
 
@@ -178,22 +207,34 @@ async function assertOfThree([a, b, c]: [Phone, Phone, Phone], fromUs: number, t
 }
 
 /** Until the supervisor's phone has been sent some of what is said. */
-async function supervise(supervisor: Phone, target: Phone, mode: string): Promise<void> {
-  await post('/api/v1/supervise', { actor: 'test', supervisorDn: supervisor.dn, targetDn: target.dn, mode });
+async function supervise(on: World, supervisor: Phone, target: Phone, mode: string): Promise<void> {
+  await post(on, '/api/v1/supervise', { actor: 'test', supervisorDn: supervisor.dn, targetDn: target.dn, mode });
   await supervisor.event('CALL_ESTABLISHED');
   await until('the supervisor to hear', async () => {
-    const captured = await world.captured();
+    const captured = await on.captured();
     return captured.rtpTo(supervisor.mediaPorts).length >= 5;
   });
 }
 
-async function post(pathname: string, body: object): Promise<void> {
-  const response = await fetch(`${world.client.http}${pathname}`, {
+async function post(on: World, pathname: string, body: object): Promise<void> {
+  const response = await fetch(`${on.client.http}${pathname}`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify(body),
   });
   assert.equal(response.status, 200, await response.text());
+}
+
+/** Nobody told the parties anything in that time, and each heard the other and nothing else all the while. */
+function assertNoTrace(captured: Captured, [a, b]: [Phone, Phone], fromUs: number, toUs: number, endUs: number): void {
+  const ports = [a.sipPort, b.sipPort];
+  const told = captured.sip.filter(({ atUs, toPort }) => atUs > fromUs && atUs < toUs && ports.includes(toPort));
+  assert.deepEqual(
+    told.map(({ head }) => head.split('\r\n', 1)[0]),
+    [],
+  );
+  assertAlone(captured, a, b, endUs);
+  assertAlone(captured, b, a, endUs);
 }
 
 /** All that one has sent came to the other, and nothing else did. */
