@@ -1,29 +1,20 @@
 /**
  * Buffers for bytes on their way to the disk, all of one reserved range: what the allocator makes of buffers that come and go with
- * the disk's pace is fragments, and memory that never is the same. Of this range only what is in use is resident, and what was for
- * a while; a disk that was slow for a moment costs nothing for longer than that.
+ * the disk's pace is fragments, and memory that never is the same.
  */
-import { systemCalls } from './system-calls.ts';
+import { PAGE_BYTES, ResidentRange } from './resident-range.ts';
 
-/** Buffers are whole numbers of pages, and so large that any kernel's page is a part of one. */
-export const PAGE_BYTES = 64 * 1024;
-
+/** Buffers are whole numbers of pages. */
 export class BufferPool {
   readonly #range: Buffer;
-  readonly #address: number;
+  readonly #resident: ResidentRange;
   readonly #isTaken: Uint8Array;
-  /** Pages from this number on are not resident. */
-  #touched = 0;
-  /** Pages from this number on have not been in use since `trim` was last called. */
-  #wanted = 0;
 
   constructor(bytes: number) {
     const pages = Math.ceil(bytes / PAGE_BYTES);
-    const memory = new ArrayBuffer((pages + 1) * PAGE_BYTES);
-    const address = systemCalls()?.addressOf(new Uint8Array(memory)) ?? 0;
-    const toPage = -address & (PAGE_BYTES - 1);
-    this.#range = Buffer.from(memory, toPage, pages * PAGE_BYTES);
-    this.#address = address + toPage;
+    const memory = new Uint8Array((pages + 1) * PAGE_BYTES);
+    this.#resident = new ResidentRange(memory);
+    this.#range = Buffer.from(memory.buffer, this.#resident.offset, pages * PAGE_BYTES);
     this.#isTaken = new Uint8Array(pages);
   }
 
@@ -34,8 +25,7 @@ export class BufferPool {
     if (first < 0) return null;
     const end = first + pages;
     this.#isTaken.fill(1, first, end);
-    this.#wanted = Math.max(this.#wanted, end);
-    this.#touched = Math.max(this.#touched, end);
+    this.#resident.use(end * PAGE_BYTES);
     return this.#range.subarray(first * PAGE_BYTES, end * PAGE_BYTES);
   }
 
@@ -48,17 +38,12 @@ export class BufferPool {
 
   /** Gives to the system what has not been in use since the last call. */
   trim(): void {
-    const [from, to] = [this.#wanted, this.#touched];
-    this.#wanted = this.#isTaken.lastIndexOf(1) + 1;
-    const system = systemCalls();
-    if (!system || from === to) return;
-    system.release(this.#address + from * PAGE_BYTES, (to - from) * PAGE_BYTES);
-    this.#touched = from;
+    this.#resident.trim((this.#isTaken.lastIndexOf(1) + 1) * PAGE_BYTES);
   }
 
   /** Bytes that may be resident. */
   get residentBytes(): number {
-    return this.#touched * PAGE_BYTES;
+    return this.#resident.residentBytes;
   }
 
   #firstFree(pages: number): number {

@@ -24,6 +24,11 @@ export class IoMemory {
   readonly #view: DataView;
   /** Where the memory lies in this process. */
   readonly #base: number;
+  /**
+   * Addresses of the headers of slots. With the null in front V8 keeps each as an object that is there for good: as a sum, or from an array of
+   * numbers, it would make a new one for every read of a socket.
+   */
+  readonly #receiveHeaders: (number | null)[] = [null];
 
   constructor(memory: WebAssembly.Memory, addressOf: (bytes: Uint8Array) => number) {
     this.bytes = new Uint8Array(memory.buffer);
@@ -44,6 +49,7 @@ export class IoMemory {
       this.#view.setUint32(header + layout.MESSAGE_CONTROL_BYTES_AT, layout.CONTROL_BYTES, true);
       this.#pointer(iovec, layout.SLOTS_AT + n * layout.SLOT_BYTES + layout.SLOT_HEADROOM_BYTES);
       this.#view.setUint32(iovec + 8, layout.MAX_DATAGRAM_BYTES, true);
+      this.#receiveHeaders.push(this.#base + header);
     }
   }
 
@@ -76,7 +82,7 @@ export class IoMemory {
   }
 
   receiveHeader(n: number): number {
-    return this.#base + layout.RECEIVE_HEADERS_AT + n * layout.MESSAGE_HEADER_BYTES;
+    return this.#receiveHeaders[n + 1]!;
   }
 
   get events(): number {

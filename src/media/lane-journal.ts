@@ -3,11 +3,14 @@
  * for the life before may have its segment to close still.
  */
 import { setTimeout as delay } from 'node:timers/promises';
+import { ResidentRange } from '../journal/resident-range.ts';
 import { type JournalOptions, JournalWriter } from '../journal/writer.ts';
 import { MediaCore } from './core.ts';
 
 /** Notes share one sync of the journal. */
 const NOTE_SYNC_MS = 200;
+/** A flush that came late, with much to do, costs memory for so long. */
+const TRIM_EVERY_MS = 10_000;
 /** While the writer holds more than this, blocks stay in the staging region, which drops and counts when it is full. */
 const WRITER_HIGH_WATER_BYTES = 48 * 1024 * 1024;
 
@@ -22,10 +25,16 @@ export class LaneJournal {
   #isOpen = false;
   #noteSync: Promise<void> | null = null;
   #isOver = false;
+  readonly #staging: ResidentRange;
+  readonly #blocks: ResidentRange;
+  #trimmedMs = performance.now();
 
   constructor(core: MediaCore, nowUs: () => bigint) {
     this.#core = core;
     this.#nowUs = nowUs;
+    const { staging, blocks } = core.memory.journalRegions;
+    this.#staging = new ResidentRange(staging);
+    this.#blocks = new ResidentRange(blocks);
   }
 
   /** @param before memories of lives that have journaled their last: what they had received and not flushed is written first. */
@@ -67,15 +76,26 @@ export class LaneJournal {
     const { queuedBytes, writtenBytes, lagMs } = this.#writer.stats();
     this.#core.memory.tellJournal({ queuedBytes, writtenBytes, lagMs });
     if (queuedBytes > WRITER_HIGH_WATER_BYTES) return false;
+    this.#staging.use(this.#core.memory.stagedBytes);
     const blocks = this.#core.flush(this.#nowUs(), BigInt(Date.now()) * 1000n);
+    this.#blocks.use(blocks.length);
     if (blocks.length > 0 && !this.#writer.write(blocks))
       throw new Error('the journal refused blocks below its high water mark');
+    this.#trim();
     while (this.#waitingNotes.length > 0) {
       const { slot, note } = this.#waitingNotes[0]!;
       if (!this.#core.note(slot, note, this.#nowUs())) break;
       this.#waitingNotes.shift();
     }
     return true;
+  }
+
+  /** Behind a flush, when both regions are empty. */
+  #trim(): void {
+    if (performance.now() - this.#trimmedMs < TRIM_EVERY_MS) return;
+    this.#trimmedMs = performance.now();
+    this.#staging.trim(0);
+    this.#blocks.trim(0);
   }
 
   /** Everything that was received or noted so far is on the disk. */

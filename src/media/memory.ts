@@ -111,6 +111,14 @@ export class LaneMemory {
     return this.#view.getBigUint64(layout.LANE_AT + layout.LANE_BLOCK_SEQ_AT, true);
   }
 
+  /** Where records wait for the next flush, and where that puts blocks of them: in use from the start on. */
+  get journalRegions(): { staging: Uint8Array; blocks: Uint8Array } {
+    return {
+      staging: this.#bytes.subarray(layout.STAGING_AT, layout.STAGING_AT + layout.STAGING_BYTES),
+      blocks: this.#bytes.subarray(layout.BLOCKS_AT, layout.BLOCKS_AT + layout.BLOCKS_BYTES),
+    };
+  }
+
   /** Of the records that wait for the next flush. */
   get stagedBytes(): number {
     return this.#view.getUint32(layout.LANE_AT + layout.LANE_STAGED_BYTES_AT, true);

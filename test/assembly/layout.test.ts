@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import * as layout from '../../assembly/layout.ts';
-import { createLaneMemory, LOOK_BACK_BYTES } from '../../src/media/memory.ts';
+import { createLaneMemory, LOOK_BACK_BYTES, MAX_LOOK_BACK_BYTES } from '../../src/media/memory.ts';
 
 interface Region {
   name: string;
@@ -105,6 +105,10 @@ function assertDisjoint(regions: Region[], memoryBytes: number): void {
 
 test('regions of lane memory are disjoint, aligned and inside it', () => {
   assertDisjoint(LANE, createLaneMemory().buffer.byteLength);
+});
+
+test('the largest pool of look-back rings is within what 32 bits can address', () => {
+  assert.ok(layout.LOOK_BACK_AT + MAX_LOOK_BACK_BYTES < 2 ** 32);
 });
 
 test('regions of finaliser memory are disjoint, aligned and inside it', () => {

@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { BufferPool, PAGE_BYTES } from '../../src/journal/buffers.ts';
+import { BufferPool } from '../../src/journal/buffers.ts';
+import { PAGE_BYTES } from '../../src/journal/resident-range.ts';
 
 const residentBytes = () => Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync('/proc/self/status', 'utf8'))![1]) * 1024;
 

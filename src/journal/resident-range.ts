@@ -1,0 +1,48 @@
+/**
+ * A range of memory that is in use from its start on, now and then further than usual. Only what is in use is to be resident, and what was
+ * for a while: one moment in which a disk was slow, or a thread late, costs no memory for good.
+ */
+import { systemCalls } from './system-calls.ts';
+
+/** Of any kernel, or a whole number of its pages. */
+export const PAGE_BYTES = 64 * 1024;
+
+export class ResidentRange {
+  /** Of its first whole page: in this process, and in the array that was given. */
+  readonly #address: number;
+  readonly offset: number;
+  /** Behind its last whole page, counted from `offset`, as all that follows: what shares a page with others is theirs, too. */
+  readonly #end: number;
+  /** What lies behind it is not resident. */
+  #touched = 0;
+  /** What lies behind it has not been in use since `trim` was last called. */
+  #wanted = 0;
+
+  constructor(bytes: Uint8Array) {
+    const address = systemCalls()?.addressOf(bytes) ?? 0;
+    this.offset = -address & (PAGE_BYTES - 1);
+    this.#address = address + this.offset;
+    this.#end = Math.floor((bytes.length - this.offset) / PAGE_BYTES) * PAGE_BYTES;
+  }
+
+  /** So many bytes are in use, or have been for a moment. */
+  use(bytes: number): void {
+    const end = Math.min(Math.ceil(bytes / PAGE_BYTES) * PAGE_BYTES, this.#end);
+    this.#wanted = Math.max(this.#wanted, end);
+    this.#touched = Math.max(this.#touched, end);
+  }
+
+  /** Gives to the system what has not been in use since the last call. What is given reads as zeros. @param inUse bytes that are now */
+  trim(inUse: number): void {
+    const [from, to] = [this.#wanted, this.#touched];
+    this.#wanted = 0;
+    this.#touched = Math.min(from, to);
+    this.use(inUse);
+    if (from < to) systemCalls()?.release(this.#address + from, to - from);
+  }
+
+  /** Bytes that may be resident. */
+  get residentBytes(): number {
+    return this.#touched;
+  }
+}
