@@ -61,6 +61,7 @@ export class SwitchRig {
     const client = await RecordingClient.start(parseClientConfig(text, 'client.yaml'), pino({ level: 'silent' }));
     undo(() => client.drain(0));
     const rig = new SwitchRig(recorders, client);
+    if (count > 0) await rig.#recordersUp();
     for (const dn of Object.keys(extensions)) {
       const party = await Party.open(dn);
       undo(() => party.close());
@@ -68,6 +69,15 @@ export class SwitchRig {
       await rig.register(dn);
     }
     return rig;
+  }
+
+  /** Until then the one that has answered first is preferred, whatever the order. */
+  async #recordersUp(): Promise<void> {
+    await until('the recorders to be up', async () => {
+      const answer = await fetch(`${this.client.httpUrl}/api/v1/recorders`);
+      const { items } = (await answer.json()) as { items: { state: string }[] };
+      return items.every(({ state }) => state === 'up');
+    });
   }
 
   get port(): number {
