@@ -7,6 +7,9 @@ import { systemCalls } from './system-calls.ts';
 /** Of any kernel, or a whole number of its pages. */
 export const PAGE_BYTES = 64 * 1024;
 
+/** How often to trim: what was needed in this time may be needed again. */
+export const TRIM_EVERY_MS = 10_000;
+
 export class ResidentRange {
   /** Of its first whole page: in this process, and in the array that was given. */
   readonly #address: number;

@@ -14,6 +14,7 @@ import { mkdir, open, rename, unlink } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { preallocate } from './preallocate.ts';
+import { TRIM_EVERY_MS } from './resident-range.ts';
 import { leftOverSegments, parseSegmentName, Segment, segmentName } from './segment.ts';
 import { UnsyncedBytes } from './unsynced.ts';
 
@@ -63,8 +64,6 @@ interface Waiter {
 const MIB = 1024 * 1024;
 const RETRY_MS = 100;
 const RESERVE_RETRY_MS = 1000;
-/** What was needed in this time may be needed again. */
-const TRIM_EVERY_MS = 10_000;
 const SMALL_SEGMENT_BYTES = MIB;
 const NO_ROOM = new Set(['ENOSPC', 'EDQUOT']);
 

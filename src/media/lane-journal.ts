@@ -3,14 +3,12 @@
  * for the life before may have its segment to close still.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { ResidentRange } from '../journal/resident-range.ts';
+import { ResidentRange, TRIM_EVERY_MS } from '../journal/resident-range.ts';
 import { type JournalOptions, JournalWriter } from '../journal/writer.ts';
 import { MediaCore } from './core.ts';
 
 /** Notes share one sync of the journal. */
 const NOTE_SYNC_MS = 200;
-/** A flush that came late, with much to do, costs memory for so long. */
-const TRIM_EVERY_MS = 10_000;
 /** While the writer holds more than this, blocks stay in the staging region, which drops and counts when it is full. */
 const WRITER_HIGH_WATER_BYTES = 48 * 1024 * 1024;
 
