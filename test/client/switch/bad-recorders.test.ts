@@ -7,6 +7,7 @@ import type { CallView } from '../../../src/client/switch/call-control.ts';
 import { METADATA_CONTENT_TYPE, requestSnapshot } from '../../../src/siprec/index.ts';
 import { until } from '../../server/rig.ts';
 import { TestRecorder } from '../media-server/recorder.ts';
+import { responseLines } from './bare-sip.ts';
 import { LOOPBACK } from './party.ts';
 import { SwitchRig } from './switch-rig.ts';
 
@@ -47,8 +48,7 @@ function requestsIn(bytes: Buffer): RawRequest[] {
   const text = bytes.toString('latin1');
   return [...text.matchAll(/([A-Z]+) sip:([^@ ]+)@\S+ SIP\/2\.0\r\n([\s\S]*?)\r\n\r\n/g)].map(
     ([, method, user, head]) => {
-      const copied = head!.split('\r\n').filter((line) => /^(via|from|to|call-id|cseq):/i.test(line));
-      const headers = copied.map((line) => (/^to:/i.test(line) && !/;tag=/.test(line) ? `${line};tag=raw` : line));
+      const headers = responseLines(head!, 'raw');
       const contact = `Contact: <sip:${user}@${LOOPBACK}:9;transport=tcp>;+sip.srs`;
       const response = (status: string, body: Buffer | string = '') => {
         const content = Buffer.from(body);

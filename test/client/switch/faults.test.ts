@@ -6,6 +6,7 @@ import { type TestContext, test } from 'node:test';
 import type { CallView } from '../../../src/client/switch/call-control.ts';
 import type { SipFailure } from '../../../src/sip/index.ts';
 import { until } from '../../server/rig.ts';
+import { responseLines } from './bare-sip.ts';
 import { Party } from './party.ts';
 import { received, SwitchRig } from './switch-rig.ts';
 
@@ -175,8 +176,7 @@ class BarePhone {
   }
 
   #answer(invite: string, port: number): void {
-    const copied = invite.split('\r\n').filter((line) => /^(via|from|to|call-id|cseq):/i.test(line));
-    this.#send(['SIP/2.0 200 OK', ...copied.map((line) => (/^to:/i.test(line) ? `${line};tag=bare` : line))], port);
+    this.#send(['SIP/2.0 200 OK', ...responseLines(invite, 'bare')], port);
   }
 
   #send(head: string[], port: number): void {

@@ -74,8 +74,7 @@ export class SwitchRig {
   /** Until then the one that has answered first is preferred, whatever the order. */
   async #recordersUp(): Promise<void> {
     await until('the recorders to be up', async () => {
-      const answer = await fetch(`${this.client.httpUrl}/api/v1/recorders`);
-      const { items } = (await answer.json()) as { items: { state: string }[] };
+      const items = await itemsOf<{ state: string }>(`${this.client.httpUrl}/api/v1/recorders`);
       return items.every(({ state }) => state === 'up');
     });
   }
@@ -124,13 +123,13 @@ export class SwitchRig {
   }
 
   async calls(): Promise<CallView[]> {
-    return ((await (await fetch(`${this.client.httpUrl}/api/v1/calls`)).json()) as { items: CallView[] }).items;
+    return await itemsOf<CallView>(`${this.client.httpUrl}/api/v1/calls`);
   }
 
   /** Contacts by DN. */
   async registrations(): Promise<Map<string, string[]>> {
-    const answer = await fetch(`${this.client.httpUrl}/api/v1/registrations`);
-    const { items } = (await answer.json()) as { items: { dn: string; contacts: { uri: string }[] }[] };
+    const url = `${this.client.httpUrl}/api/v1/registrations`;
+    const items = await itemsOf<{ dn: string; contacts: { uri: string }[] }>(url);
     return new Map(items.map(({ dn, contacts }) => [dn, contacts.map(({ uri }) => uri)]));
   }
 
@@ -149,10 +148,14 @@ export class SwitchRig {
   async recordings(count: number, recorder = 0): Promise<Recording[]> {
     const { http } = this.recorders[recorder]!;
     return await until(`${count} recordings`, async () => {
-      const { items } = (await (await fetch(`${http}/api/v1/recordings`)).json()) as { items: Recording[] };
+      const items = await itemsOf<Recording>(`${http}/api/v1/recordings`);
       return items.length >= count && items.every(({ state }) => state === 'complete') ? items : null;
     });
   }
+}
+
+async function itemsOf<T>(url: string): Promise<T[]> {
+  return ((await (await fetch(url)).json()) as { items: T[] }).items;
 }
 
 /** What of a recording's streams was received, by channel. */
