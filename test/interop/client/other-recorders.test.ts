@@ -4,6 +4,7 @@ import { after, before, describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseSdp } from '../../../src/sdp/index.ts';
 import { readBodies } from '../../../src/siprec/index.ts';
+import { until } from '../../server/rig.ts';
 import { bySsrc, type Captured, type CapturedRtp } from '../phones/capture.ts';
 import { type CapturedSip, header } from '../phones/captured-sip.ts';
 import type { Phone } from '../phones/phone.ts';
@@ -113,8 +114,20 @@ async function recordedCall(t: Parameters<World['phones']>[0], form: Form) {
   await delay(CALL_MS);
   await hangUp(...phones);
   const recorder = recorders.get(form)!;
-  await world.untilNotRecorded(from);
-  return { captured: await world.captured(), phones, recorder };
+  const captured = await until('the recorder to have been told of the end', async () => {
+    const soFar = await world.captured();
+    return isEnded(soFar, recorder) ? soFar : null;
+  });
+  return { captured, phones, recorder };
+}
+
+/** Each dialog: the recorder has answered a BYE. */
+function isEnded(captured: Captured, recorder: SippRecorder): boolean {
+  const answered = captured.sip.filter(
+    ({ method, status, fromPort }) => method === 'BYE' && status === 200 && fromPort === recorder.sipPort,
+  );
+  const ended = new Set(answered.map(({ callId }) => callId));
+  return invitesTo(captured, recorder).every(({ callId }) => ended.has(callId));
 }
 
 function invitesTo({ sip }: Captured, { sipPort }: SippRecorder): CapturedSip[] {

@@ -135,14 +135,6 @@ export class World {
     return phones;
   }
 
-  /** When its recording sessions have been told of the end. */
-  async untilNotRecorded(dn: string): Promise<void> {
-    await until(`the end of the recordings of ${dn}`, async () => {
-      const calls = (await this.client.calls()).filter(({ parties }) => parties.some((party) => party.dn === dn));
-      return calls.every(({ recordings }) => recordings.every(({ state }) => state === 'ended'));
-    });
-  }
-
   async captured(): Promise<Captured> {
     return await this.capture.soFar();
   }
