@@ -283,8 +283,7 @@ export class Conversation {
       const answer = sdpOf(response);
       if (answer === null) return { status: 488 };
       const sdp = await this.path.answer(other, leg, answer);
-      this.#noteHold(leg, isHold(offer));
-      if (this.preference !== preference) this.#options.onPreference(this, preference);
+      this.#onDescribed(leg, offer, preference);
       return { status: 200, body: sdpBody(sdp) };
     } catch (error) {
       return refusalOf(error);
@@ -307,11 +306,12 @@ export class Conversation {
   async takeAck(leg: Leg, body: SipBody | null): Promise<void> {
     const answer = sdpOf({ contentType: body?.contentType, body: body?.content ?? new Uint8Array() });
     if (answer === null) throw new NotAcceptable('the ACK brought no answer');
+    const { preference } = this;
     await this.path.settle(leg, answer);
     const other = this.other(leg);
     if (this.path instanceof DirectPath && other?.session)
       await this.#reoffer(other, await this.path.offerAgain(leg, other), this.path);
-    this.#noteHold(leg, isHold(answer));
+    this.#onDescribed(leg, answer, preference);
   }
 
   async #reoffer(leg: Leg, offer: Sdp, path: MediaPath): Promise<void> {
@@ -321,12 +321,15 @@ export class Conversation {
     await path.settle(leg, answer);
   }
 
-  #noteHold(leg: Leg, isHolding: boolean): void {
+  /** What a new description of a party says beside its media: whether the other is on hold, and what is wanted of recording. */
+  #onDescribed(leg: Leg, description: Sdp, before: Preference): void {
+    const isHolding = isHold(description);
     if (leg.isHolding !== isHolding) {
       leg.isHolding = isHolding;
       this.tell(isHolding ? 'held' : 'retrieved', leg);
     }
     this.recordings?.update();
+    if (this.preference !== before) this.#options.onPreference(this, before);
   }
 
   /** DTMF and the like (RFC 6086) are the other party's. */

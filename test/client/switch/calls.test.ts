@@ -146,6 +146,18 @@ test('RFC 7866 6.2: a party that says so is recorded, not recorded, or not for a
   assert.deepEqual((await rig.calls())[0]!.recordings, []);
 });
 
+test('RFC 3261 13.2.1, RFC 7866 6.2: a caller that says it in the answer to our offer, which its ACK brings', async (t) => {
+  const config = { recording: { honourPreference: true } };
+  const rig = await SwitchRig.start(t, { firstPort: FIRST_PORT, extensions: TWO, config });
+  rig.party('1001').wants = 'on';
+  await rig.call('1001', '1002', { withoutOffer: true });
+  await rig.callWith('that is recorded', ({ recordings }) => recordings[0]?.state === 'recording');
+  await rig.talk('1001', '1002', 10, 0);
+  await rig.party('1001').session!.bye();
+  const [recording] = await rig.recordings(1);
+  assert.deepEqual(received(recording!), [10, 10]);
+});
+
 test('a second recorder of the group takes over when the first is lost, with the past that was kept', async (t) => {
   const rig = await SwitchRig.start(t, { firstPort: FIRST_PORT, recorders: 2, extensions: RECORDED });
   await rig.call('1001', '1002');
