@@ -17,6 +17,9 @@ const RECEIVE_BUFFER_BYTES = 1 << 20;
 /** The loop reads up to 32 datagrams per socket and turn; a flood must not keep a stream open. */
 const MAX_DRAIN_TURNS = 1_000;
 
+/** Of a stream that is not to be read yet: half a minute. What is more is read. */
+const MAX_UNREAD = 1_500;
+
 const LOOK_AT_KERNEL_MS = 1_000;
 /** A packet that comes in between does not ask what has become due by it. */
 const MAX_WAIT_MS = 20;
@@ -34,10 +37,19 @@ interface KnownSource {
   bytes: Uint8Array;
 }
 
+interface Datagram {
+  channel: number;
+  packet: Buffer;
+  from: RemoteInfo;
+  arrivalUs: bigint;
+}
+
 export class DgramSockets implements LaneSockets {
   readonly #batch: Batch;
   readonly #streams = new Map<number, StreamSockets>();
   readonly #sinks = new Map<number, { via: number; address: string; port: number }>();
+  /** What has come to streams that are not to be read yet. */
+  readonly #unread = new Map<number, Datagram[]>();
   /** Datagrams so far, of the streams that are being drained. */
   readonly #drained = new Map<number, number>();
   #filled = 0;
@@ -65,7 +77,7 @@ export class DgramSockets implements LaneSockets {
 
   async drain(stream: number): Promise<void> {
     const host = this.#batch.memory.hostOf(stream);
-    if (!this.#streams.has(host)) return;
+    if (!this.#streams.has(host) || this.#unread.has(host)) return;
     this.#drained.set(host, 0);
     // The first turn may be the rest of one that has read its sockets already: only a second quiet one counts.
     for (let turns = 0, quiet = 0; quiet < 2 && turns < MAX_DRAIN_TURNS; turns++) {
@@ -82,10 +94,21 @@ export class DgramSockets implements LaneSockets {
     const sockets = this.#streams.get(stream);
     if (!sockets) return;
     this.#streams.delete(stream);
+    this.#unread.delete(stream);
     this.#process(); // what has been received belongs to this stream still
     sockets.rtp.close();
     sockets.rtcp?.close();
     this.#batch.memory.forgetKernelDrops(stream);
+  }
+
+  /** They are read all the same, for a socket of Node cannot be left alone, and put aside. */
+  leaveUnread(stream: number, isUnread: boolean): void {
+    const aside = this.#unread.get(stream);
+    if (isUnread === (aside !== undefined)) return;
+    if (isUnread) this.#unread.set(stream, []);
+    else this.#unread.delete(stream);
+    for (const { channel, packet, from, arrivalUs } of aside ?? [])
+      this.#fill(stream, channel, packet, addressBytes(from.address), from.port, arrivalUs);
   }
 
   /** All come with the event loop. */
@@ -187,12 +210,21 @@ export class DgramSockets implements LaneSockets {
   #receive(stream: number, channel: number, packet: Buffer, from: RemoteInfo, source: KnownSource): void {
     const drained = this.#drained.get(stream);
     if (drained !== undefined) this.#drained.set(stream, drained + 1);
+    const arrivalUs = this.#batch.nowUs();
+    const aside = this.#unread.get(stream);
+    if (aside && aside.length < MAX_UNREAD) {
+      aside.push({ channel, packet, from, arrivalUs });
+      return;
+    }
     if (source.text !== from.address) {
       source.text = from.address;
       source.bytes = addressBytes(from.address);
     }
-    const { memory, nowUs } = this.#batch;
-    memory.describe(this.#filled++, stream, channel, packet, source.bytes, from.port, nowUs());
+    this.#fill(stream, channel, packet, source.bytes, from.port, arrivalUs);
+  }
+
+  #fill(stream: number, channel: number, packet: Buffer, source: Uint8Array, port: number, arrivalUs: bigint): void {
+    this.#batch.memory.describe(this.#filled++, stream, channel, packet, source, port, arrivalUs);
     if (this.#filled === BATCH_PACKETS) this.#process();
     else if (!this.#scheduled) {
       this.#scheduled = true;

@@ -103,7 +103,9 @@ export type LaneCommand =
 export type LaneRequest = LaneCommand & { request: number };
 
 /** A secret does not cross to another thread, its bytes do: no other messages carry them. */
-export type WireSetup = Omit<StreamSetup, 'srtp'> & { srtp: { receive: WireKeys; send: WireKeys } | null };
+export type WireSetup = Omit<StreamSetup, 'srtp'> & {
+  srtp: (Omit<StreamSrtp, 'receive' | 'send'> & { receive: WireKeys; send: WireKeys }) | null;
+};
 export type WireSinkSetup = Omit<SinkSetup, 'srtp' | 'receiveSrtp'> & {
   srtp: WireKeys | null;
   receiveSrtp: WireKeys | null;
@@ -112,12 +114,12 @@ type WireKeys = Omit<SrtpKeys, 'keys'> & { keys: { keyAndSalt: Uint8Array; mki: 
 
 export function toWire(setup: StreamSetup): WireSetup {
   const { srtp } = setup;
-  return { ...setup, srtp: srtp && { receive: keysToWire(srtp.receive), send: keysToWire(srtp.send) } };
+  return { ...setup, srtp: srtp && { ...srtp, receive: keysToWire(srtp.receive), send: keysToWire(srtp.send) } };
 }
 
 export function fromWire(setup: WireSetup): StreamSetup {
   const { srtp } = setup;
-  return { ...setup, srtp: srtp && { receive: keysFromWire(srtp.receive), send: keysFromWire(srtp.send) } };
+  return { ...setup, srtp: srtp && { ...srtp, receive: keysFromWire(srtp.receive), send: keysFromWire(srtp.send) } };
 }
 
 export function sinkToWire(setup: SinkSetup): WireSinkSetup {

@@ -82,6 +82,8 @@ export class NativeSockets implements LaneSockets {
   readonly #later: Epoll;
   /** Streams whose RTP socket is in the first of the two: by how many they are waited for. */
   readonly #awaited = new Map<number, number>();
+  /** Streams whose sockets are in neither. */
+  readonly #unread = new Set<number>();
   /** Sockets that were not read to their end. */
   #unfinished: number[] = [];
   /** By sink: the stream whose socket its packets leave from, and the length of its address. */
@@ -130,7 +132,8 @@ export class NativeSockets implements LaneSockets {
   async drain(stream: number): Promise<void> {
     this.#readClocks();
     const host = this.#hostOf(stream);
-    for (const socket of [host * 2 + CHANNEL_RTP, host * 2 + CHANNEL_RTCP]) {
+    if (this.#unread.has(host)) return;
+    for (const socket of socketsOf(host)) {
       const fd = this.#io.socketFd(socket);
       if (fd === null) continue;
       this.#read(socket, DRAIN_ROUNDS);
@@ -141,8 +144,26 @@ export class NativeSockets implements LaneSockets {
 
   close(stream: number): void {
     this.#process(); // what has been received belongs to this stream still
-    for (const socket of [stream * 2 + CHANNEL_RTP, stream * 2 + CHANNEL_RTCP])
-      closeSocket(this.#io, this.#libc, socket);
+    for (const socket of socketsOf(stream)) closeSocket(this.#io, this.#libc, socket);
+    this.#unread.delete(stream);
+    this.#forgetUnfinished(stream);
+  }
+
+  leaveUnread(stream: number, isUnread: boolean): void {
+    if (this.#unread.has(stream) === isUnread) return;
+    if (isUnread) this.#unread.add(stream);
+    else this.#unread.delete(stream);
+    for (const socket of socketsOf(stream)) {
+      const fd = this.#io.socketFd(socket);
+      if (fd === null) continue;
+      if (isUnread) this.#epollOf(socket).unwatch(fd);
+      else this.#watch(fd, socket);
+    }
+    if (isUnread) this.#forgetUnfinished(stream);
+    else this.#laterDueMs = 0; // what has come has waited long enough
+  }
+
+  #forgetUnfinished(stream: number): void {
     this.#unfinished = this.#unfinished.filter((socket) => socket >> 1 !== stream);
   }
 
@@ -151,7 +172,7 @@ export class NativeSockets implements LaneSockets {
     const before = this.#awaited.get(host) ?? 0;
     const isMoved = before === 0 || before + waiting === 0;
     const socket = host * 2 + CHANNEL_RTP;
-    const fd = isMoved ? this.#io.socketFd(socket) : null;
+    const fd = isMoved && !this.#unread.has(host) ? this.#io.socketFd(socket) : null;
     if (fd !== null) this.#epollOf(socket).unwatch(fd);
     if (before + waiting > 0) this.#awaited.set(host, before + waiting);
     else this.#awaited.delete(host);
@@ -382,6 +403,10 @@ export class NativeSockets implements LaneSockets {
       if (before.socketFd(socket) !== null) this.#io.adoptSocket(socket, before);
     }
   }
+}
+
+function socketsOf(stream: number): [rtp: number, rtcp: number] {
+  return [stream * 2 + CHANNEL_RTP, stream * 2 + CHANNEL_RTCP];
 }
 
 function closeSocket(io: IoMemory, libc: Libc, socket: number): void {

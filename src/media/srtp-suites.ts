@@ -68,6 +68,11 @@ export interface SrtpKeys {
 export interface StreamSrtp {
   receive: SrtpKeys;
   send: SrtpKeys;
+  /**
+   * The peer's keys are under way, and `receive` stands in for them: what comes waits in the socket until an update brings them, for media may
+   * overtake the answer that has them (RFC 4568 section 7.1.2). Without effect on a stream that shares its port.
+   */
+  awaitsKeys?: boolean;
 }
 
 /** @throws RangeError that says what is wrong with the keys (and never shows them). */

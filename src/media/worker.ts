@@ -371,6 +371,7 @@ class LaneWorker {
       srtp.close(slot);
       throw error;
     }
+    this.#leaveUnread(slot, setup);
     this.#streams.set(slot, setup);
     if (setup.lookBackSeconds) this.#lookBacks.add(slot);
   }
@@ -390,13 +391,20 @@ class LaneWorker {
     memory.updateStream(slot, { ...setup, isSrtp: setup.srtp !== null });
     this.#core.wasm.linkSource(slot);
     this.#destinations.followAll();
+    this.#leaveUnread(slot, setup);
     this.#streams.set(slot, setup);
+  }
+
+  /** Until its keys are known. A port of several streams is read for the others. */
+  #leaveUnread(slot: number, { srtp, host, isSharedPort = false }: StreamSetup): void {
+    if (host === null && !isSharedPort) this.#sockets.leaveUnread(slot, srtp?.awaitsKeys ?? false);
   }
 
   /** What came before it is received still, and what the kernel dropped before it is declared. */
   async #closeStream(slot: number): Promise<void> {
     await this.#waitForLastPackets();
     if (this.#isDead) throw new Error('the lane has ended'); // its sockets are the next life's
+    this.#sockets.leaveUnread(slot, false);
     await this.#sockets.drain(slot);
     this.#sockets.close(slot);
     this.#core.wasm.unlinkSource(slot);

@@ -41,13 +41,13 @@ export function offeredLines({ suites, keysRefused }: CryptoPolicy): CryptoLine[
 }
 
 /**
- * What a stream is opened with until the answer brings the peer's key: under a key that nobody knows, no packet passes for the
- * peer's.
+ * What a stream is opened with until the answer brings the peer's key. What comes before that waits for it; what could not wait does not pass,
+ * for the key that stands in is one that nobody knows.
  */
 export function awaitingCrypto(own: CryptoLine): StreamCrypto {
   const unknown = ownLine(own.tag, own.suite, newKey(own.suite));
   const plainly = { suite: own.suite, unencryptedSrtcp: false };
-  return { own, srtp: { receive: srtpKeys(plainly, unknown), send: srtpKeys(plainly, own) } };
+  return { own, srtp: { receive: srtpKeys(plainly, unknown), send: srtpKeys(plainly, own), awaitsKeys: true } };
 }
 
 function newKey(suite: string): Secret {

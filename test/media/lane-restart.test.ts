@@ -1,6 +1,6 @@
 /** A lane whose worker dies is started again: its streams are received on the same ports, and the journal goes on. */
 import assert from 'node:assert/strict';
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { readdirSync, readlinkSync } from 'node:fs';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -10,12 +10,13 @@ import { KIND_RTP } from '../../src/journal/format.ts';
 import type { StreamMedia } from '../../src/media/index.ts';
 import { Secret, Srtp, type SrtpKeys } from '../../src/media/srtp.ts';
 import { LOOPBACK, notesOf, PCMU, Sender, TestEngine, until } from './loopback.ts';
-import { Receiver } from './receiver.ts';
+import { newKeys, Receiver } from './receiver.ts';
 import { rtp } from './rig.ts';
 import { deriveSession, protectRtp } from './srtp/oracle.ts';
 
 /** A thread that is not ready after so long was ended. */
 const PREPARE_MS = 1_000;
+const SUITE = 'AEAD_AES_128_GCM';
 const STREAM = { label: '1', channel: 0, payloadTypes: PCMU, remote: null, rtcpMux: false };
 
 /** What the lanes of this process run on: their pools and memories, seen as they are made. */
@@ -164,14 +165,10 @@ function linkOf(fd: string): string {
 test('SRTP goes on under its keys after a restart, at the ROC where it was', async () => {
   const tested = await TestEngine.start();
   const sender = await Sender.open();
-  const newKeys = () => ({
-    suite: 'AEAD_AES_128_GCM' as const,
-    keys: [{ keyAndSalt: new Secret(randomBytes(28)), mki: null }],
-  });
-  const keys = newKeys();
+  const keys = newKeys(SUITE);
   const session = deriveSession({ suite: keys.suite, keyAndSalt: keys.keys[0]!.keyAndSalt.reveal() });
   const recording = await tested.engine.openRecording(randomUUID());
-  const srtp = { receive: keys, send: newKeys() };
+  const srtp = { receive: keys, send: newKeys(SUITE) };
   const media = await recording.addStream({ ...STREAM, remote: sender.remote, srtp });
   const received = () => tested.engine.stats().lanes[0]!.packets.received;
   const send = async (seq: number) => {
@@ -197,6 +194,27 @@ test('SRTP goes on under its keys after a restart, at the ROC where it was', asy
     packets.map(({ payload }) => Buffer.from(payload)),
     [1, 2, 3].map((seq) => rtp({ seq, timestamp: seq * 160 })),
   );
+  sender.close();
+  await tested.close();
+});
+
+testNative('SRTP whose keys are under way waits for them in the next life, too', async () => {
+  const tested = await TestEngine.start({ sockets: 'native' });
+  const sender = await Sender.open();
+  const session = await tested.engine.openSession();
+  const keys = newKeys(SUITE);
+  const { rtp: sent } = deriveSession({ suite: keys.suite, keyAndSalt: keys.keys[0]!.keyAndSalt.reveal() });
+  const srtp = { receive: newKeys(SUITE), send: newKeys(SUITE) };
+  const media = await session.addStream({ ...STREAM, srtp: { ...srtp, awaitsKeys: true } });
+  const send = (seq: number) => sender.sent(protectRtp(sent, 0, rtp({ seq, timestamp: seq * 160 })), media);
+  await send(1);
+  await terminate();
+  await until(() => restarts(tested) === 1, 'the restart');
+  await send(2);
+  await session.updateStream(media.index, { ...STREAM, srtp: { ...srtp, receive: keys } });
+  await until(() => session.counters()[0]!.received === 2, 'both packets');
+  assert.equal(session.counters()[0]!.unauthenticated, 0);
+  await session.close();
   sender.close();
   await tested.close();
 });

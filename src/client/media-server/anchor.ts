@@ -92,7 +92,7 @@ export class Anchor {
     return new LegMedia(end, this.#options.address, origin);
   }
 
-  /** The party has been offered SRTP: what comes before its keys are known is nobody's. */
+  /** The party has been offered SRTP: what comes before its keys are known waits for them. */
   awaitKeys(end: AnchorEnd, crypto: StreamCrypto): Promise<void> {
     return this.#inOrder(async () => {
       if (end.media !== null) return;

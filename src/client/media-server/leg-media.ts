@@ -75,7 +75,7 @@ export class LegMedia {
     return (this.#agreed?.crypto ?? this.#taken?.line.crypto ?? null) !== null;
   }
 
-  /** Keys under which nothing passes until the answer brings the party's (RFC 4568 section 7.1.2); null: an offer in the clear. */
+  /** With what it is received until the answer brings the party's keys (RFC 4568 section 7.1.2); null: an offer in the clear. */
   get awaiting(): StreamCrypto | null {
     const [first] = this.#offeredCrypto;
     return first && !this.#agreed ? awaitingCrypto(first) : null;

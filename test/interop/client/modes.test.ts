@@ -14,7 +14,6 @@ import { assertAligned, assertNoGaps, heardInTurn } from './heard.ts';
 import {
   assertDelivered,
   assertEverything,
-  assertSinceAnswer,
   assertToEnd,
   assertWhole,
   bothRecorded,
@@ -123,9 +122,7 @@ describe('recorded calls of two phones', { skip: skipWorld, concurrency: true },
       [b, false],
     ] as const) {
       const sent = sentBy(captured, phone, isSrtp);
-      const recorded = { sent, heard: world.heard(recording, phone.dn, sent) };
-      if (isSrtp) assertSinceAnswer(recorded, endUs, `phone ${phone.dn}`);
-      else assertEverything(recorded, endUs, `phone ${phone.dn}`);
+      assertEverything({ sent, heard: world.heard(recording, phone.dn, sent) }, endUs, `phone ${phone.dn}`);
     }
     assert.equal(recording.participants.find(({ aor }) => /:112@/.test(aor!))!.channel, 0);
   });
@@ -139,7 +136,7 @@ describe('recorded calls of two phones', { skip: skipWorld, concurrency: true },
     const { recording, captured, recorded, endUs } = await bothRecorded(world, [a, b], { isSrtp: true });
     assertWhole(recording);
     assertEverything(recorded[0], endUs, 'the caller');
-    assertSinceAnswer(recorded[1], endUs, 'the called party');
+    assertEverything(recorded[1], endUs, 'the called party');
     assert.deepEqual(
       recording.streams.map(({ srtp }) => srtp),
       ['AES_CM_128_HMAC_SHA1_80', 'AES_CM_128_HMAC_SHA1_80'],

@@ -48,18 +48,6 @@ export function assertEverything(
   assertToEnd(heard, sent, endUs, what);
 }
 
-/**
- * The same, but for what came before the keys: they are in the answer of the called party, and its first packets may overtake that
- * (RFC 4568 section 5.1.3).
- */
-export function assertSinceAnswer({ heard, sent }: Recorded, endUs: number, what: string): void {
-  assert.ok(heard.length > 0, `${what}: nothing of it is in the recording`);
-  const lateMs = (heard[0]!.packet.atUs - sent[0]!.atUs) / 1000;
-  assert.ok(lateMs <= UNDER_WAY_MS, `${what}: the recording begins ${lateMs} ms behind the first packet`);
-  assertNoGaps(heard, sent, what);
-  assertToEnd(heard, sent, endUs, what);
-}
-
 export function assertToEnd(heard: readonly Heard[], sent: readonly CapturedRtp[], endUs: number, what: string): void {
   const last = sent.findLastIndex(({ atUs }) => atUs < endUs - UNDER_WAY_MS * 1000);
   const lastHeard = Math.max(...heard.map(({ index }) => index));
