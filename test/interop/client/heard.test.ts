@@ -88,6 +88,20 @@ test('two that speak at the same time for a moment are told apart', () => {
   assert.throws(() => heardInTurn(channel, [one, other], 'both'), /of neither party/);
 });
 
+test('of two whose packets come by turns for a moment, each is behind the one before it; all others are in their places', () => {
+  const one = sent.slice(0, 10);
+  const other = sent.slice(10).map((packet) => ({ ...packet, ssrc: 8, atUs: packet.atUs - 20_100 }));
+  const byTurns = [...one.slice(0, 9), other[0]!, one[9]!, ...other.slice(1)];
+  const channel = new Int16Array(24 * FRAME);
+  const place = (n: number, from: number) => channel.set(decodeMulawAll(byTurns[n]!.payload), from + n * FRAME);
+  for (const n of byTurns.keys()) place(n, 37);
+  const [first, second] = heardInTurn(channel, [one, other], 'by turns');
+  assert.deepEqual([first.length, second.length], [10, 10]);
+  channel.fill(0, 37 + 12 * FRAME);
+  for (let n = 12; n < byTurns.length; n++) place(n, 38);
+  assert.throws(() => heardInTurn(channel, [one, other], 'by turns'), /packet 2 is not where/);
+});
+
 test('after a gap, what may be elsewhere by a little is taken there, but not by more', () => {
   const channel = channelOf(all.slice(0, 5));
   for (let index = 9; index < 14; index++) channel.set(decodeMulawAll(sent[index]!.payload), 37 + 16 + index * FRAME);

@@ -70,12 +70,31 @@ export function heardInTurn(
         [...one, ...more],
         [...before, ...other],
       ];
-      for (const heard of both) assertTimeline(heard, what, 0);
+      assertTimelinesInTurn(both, sent, what);
       return both;
     }
   }
   const at = rest.findIndex((sample) => sample !== 0);
   throw new assert.AssertionError({ message: `${what}: what is at sample ${at} is of neither party, nor of both` });
+}
+
+/** While packets of both come by turns, each of them is behind the one before it, wherever its own timestamp would have it. */
+function assertTimelinesInTurn(
+  [one, other]: [Heard[], Heard[]],
+  [sent, sentByOther]: [CapturedRtp[], CapturedRtp[]],
+  what: string,
+): void {
+  const [fromUs, toUs] = [sentByOther[0]!.atUs, sent.at(-1)!.atUs];
+  assertTimeline(
+    one.filter(({ packet }) => packet.atUs < fromUs),
+    what,
+    0,
+  );
+  assertTimeline(
+    other.filter(({ packet }) => packet.atUs > toUs),
+    what,
+    0,
+  );
 }
 
 /** The same of two who speak at the same time on one channel, the first of them from its beginning on: the channel is their sum. */

@@ -86,6 +86,12 @@ export class World {
       extensions: extensions.map((extension) => ({ password: PASSWORD, digest: ['MD5'], ...extension })),
       ...own,
     });
+    // Which one is first must not decide which one is chosen.
+    const uris = this.recorders.map((_, index) => this.recorderUri(index));
+    await until('the recorders to be up', async () => {
+      const known = await this.client.recorders();
+      return known.filter(({ uri }) => uris.includes(uri)).every(({ state }) => state === 'up');
+    });
   }
 
   async startRecorder(data: string, options: string[] = []): Promise<Recorder> {
