@@ -77,7 +77,7 @@ export class DgramSockets implements LaneSockets {
 
   async drain(stream: number): Promise<void> {
     const host = this.#batch.memory.hostOf(stream);
-    if (!this.#streams.has(host) || this.#unread.has(host)) return;
+    if (!this.#streams.has(host)) return;
     this.#drained.set(host, 0);
     // The first turn may be the rest of one that has read its sockets already: only a second quiet one counts.
     for (let turns = 0, quiet = 0; quiet < 2 && turns < MAX_DRAIN_TURNS; turns++) {
@@ -86,6 +86,7 @@ export class DgramSockets implements LaneSockets {
       quiet = this.#drained.get(host) === before ? quiet + 1 : 0;
     }
     this.#drained.delete(host);
+    this.#readAside(host);
     this.#process();
     await this.#lookOnceMore();
   }
@@ -103,11 +104,14 @@ export class DgramSockets implements LaneSockets {
 
   /** They are read all the same, for a socket of Node cannot be left alone, and put aside. */
   leaveUnread(stream: number, isUnread: boolean): void {
-    const aside = this.#unread.get(stream);
-    if (isUnread === (aside !== undefined)) return;
-    if (isUnread) this.#unread.set(stream, []);
-    else this.#unread.delete(stream);
-    for (const { channel, packet, from, arrivalUs } of aside ?? [])
+    if (isUnread === this.#unread.has(stream)) return;
+    if (isUnread) return void this.#unread.set(stream, []);
+    this.#readAside(stream);
+    this.#unread.delete(stream);
+  }
+
+  #readAside(stream: number): void {
+    for (const { channel, packet, from, arrivalUs } of this.#unread.get(stream)?.splice(0) ?? [])
       this.#fill(stream, channel, packet, addressBytes(from.address), from.port, arrivalUs);
   }
 

@@ -132,7 +132,6 @@ export class NativeSockets implements LaneSockets {
   async drain(stream: number): Promise<void> {
     this.#readClocks();
     const host = this.#hostOf(stream);
-    if (this.#unread.has(host)) return;
     for (const socket of socketsOf(host)) {
       const fd = this.#io.socketFd(socket);
       if (fd === null) continue;

@@ -33,7 +33,7 @@ export interface LaneSockets {
   /** Resolves when what had reached the stream's sockets before the call has been processed, and the kernel's drops are declared. */
   drain(stream: number): Promise<void>;
   close(stream: number): void;
-  /** What comes stays in the stream's own sockets, or is kept as if it did, until it may be read; a drain passes over it. */
+  /** What comes stays in the stream's own sockets, or is kept as if it did, until it may be read or they are drained. */
   leaveUnread(stream: number, isUnread: boolean): void;
   /** One more waits for what the stream receives, or one less. What is only recorded is looked at later: a larger batch costs less. */
   awaitPackets(stream: number, waiting: 1 | -1): void;

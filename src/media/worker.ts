@@ -213,7 +213,10 @@ class LaneWorker {
     if (command.do === 'open-recording') this.#openRecording(command.slot, command.setup);
     else if (command.do === 'open-stream') await this.#openStream(command.slot, fromWire(command.setup));
     else if (command.do === 'update-stream') {
-      await this.#change([command.slot], () => this.#updateStream(command.slot, fromWire(command.setup)));
+      const { slot, setup } = command;
+      // What waits for keys is not received before they are there.
+      const drained = this.#streams.get(slot)?.srtp?.awaitsKeys ? [] : [slot];
+      await this.#change(drained, () => this.#updateStream(slot, fromWire(setup)));
     } else if (command.do === 'close-stream') await this.#closeStream(command.slot);
     else if (/-(player|mixer)$/.test(command.do)) {
       await this.#opus.follow(command);
@@ -404,7 +407,6 @@ class LaneWorker {
   async #closeStream(slot: number): Promise<void> {
     await this.#waitForLastPackets();
     if (this.#isDead) throw new Error('the lane has ended'); // its sockets are the next life's
-    this.#sockets.leaveUnread(slot, false);
     await this.#sockets.drain(slot);
     this.#sockets.close(slot);
     this.#core.wasm.unlinkSource(slot);

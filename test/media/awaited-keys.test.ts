@@ -100,6 +100,25 @@ test('a stream that is closed without keys has counted what nobody could authent
   await tested.close();
 });
 
+test('PCI DSS 3.3.1: what comes in a pause does not wait for keys', async () => {
+  const tested = await TestEngine.start();
+  const recording = await tested.engine.openRecording(randomUUID());
+  const { sender, sent, answer } = await openAwaiting(recording);
+  await recording.pause(true);
+  await sent(1, EARLY);
+  await recording.pause(false);
+  await sent(EARLY + 1, ALL);
+  await answer();
+  await until(() => recording.counters()[0]!.received === ALL - EARLY, 'what came behind the pause');
+  assert.equal(recording.counters()[0]!.unauthenticated, EARLY);
+  await recording.close();
+  const told = tested.journal().get(recording.id)!;
+  const packets = told.filter(({ kind }) => kind === KIND_RTP).map(({ payload }) => Buffer.from(payload));
+  assert.deepEqual(packets, numbers(ALL).slice(EARLY).map(packetOf));
+  sender.close();
+  await tested.close();
+});
+
 test('what strangers send meanwhile is counted, and keeps nothing from being received', async () => {
   const tested = await TestEngine.start();
   const session = await tested.engine.openSession();
