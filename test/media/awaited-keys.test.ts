@@ -3,11 +3,11 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { test } from 'node:test';
 import { KIND_RTCP, KIND_RTP } from '../../src/journal/format.ts';
-import type { MediaSession, SrtpKeys, StreamMedia } from '../../src/media/index.ts';
-import { PCMU, Sender, TestEngine, until } from './loopback.ts';
-import { asSent, newKeys, packetOf, Receiver } from './receiver.ts';
+import type { MediaSession } from '../../src/media/index.ts';
+import { LOOPBACK, PCMU, Sender, TestEngine, until } from './loopback.ts';
+import { asSent, newKeys, packetOf, Receiver, sessionOf } from './receiver.ts';
 import { senderReport } from './rig.ts';
-import { deriveSession, protectRtcp, protectRtp, type Session } from './srtp/oracle.ts';
+import { protectRtcp, protectRtp } from './srtp/oracle.ts';
 
 const SUITE = 'AES_CM_128_HMAC_SHA1_80';
 const STREAM = { label: '1', channel: 0, payloadTypes: PCMU, remote: null, rtcpMux: false };
@@ -15,8 +15,6 @@ const EARLY = 50;
 const ALL = 60;
 
 const nowUs = () => Number(process.hrtime.bigint() / 1000n);
-const sessionOf = ({ suite, keys }: SrtpKeys): Session =>
-  deriveSession({ suite, keyAndSalt: keys[0]!.keyAndSalt.reveal() });
 const numbers = (count: number) => Array.from({ length: count }, (_, i) => i + 1);
 
 /** A stream whose sender's keys are under way, and what it will send under them. */
@@ -30,7 +28,7 @@ async function openAwaiting(session: MediaSession) {
   const sent = async (from: number, to: number) => {
     for (let seq = from; seq <= to; seq++) await sender.sent(protectRtp(rtp, 0, packetOf(seq)), media);
   };
-  const report = (to: StreamMedia) => sender.sendRtcp(protectRtcp(rtcp, 1, senderReport(), true), to);
+  const report = () => sender.sendRtcp(protectRtcp(rtcp, 1, senderReport(), true), media);
   const answer = () => session.updateStream(media.index, { ...STREAM, srtp: { receive: keys, send } });
   return { media, sender, sent, report, answer };
 }
@@ -42,7 +40,7 @@ test('what has come before the keys is received when they are known, as of when 
   // Another stream of the lane is received meanwhile: so have the packets of this one been, if they were read.
   const other = await recording.addStream({ ...STREAM, channel: 1 });
   await sent(1, EARLY);
-  report(media);
+  report();
   sender.send(packetOf(1), other);
   await until(() => recording.counters()[1]!.received === 1, 'the other stream');
   const { received, unauthenticated } = recording.counters()[0]!;
@@ -77,7 +75,7 @@ test('a sink gets them from the first on', async () => {
   const { media, sender, sent, answer } = await openAwaiting(session);
   const receiver = await Receiver.open();
   await sent(1, EARLY / 2);
-  await session.addSink(media.index, { remote: { address: '127.0.0.1', rtpPort: receiver.port } });
+  await session.addSink(media.index, { remote: { address: LOOPBACK, rtpPort: receiver.port } });
   await sent(EARLY / 2 + 1, EARLY);
   await answer();
   await sent(EARLY + 1, ALL);

@@ -10,9 +10,9 @@ import { KIND_RTP } from '../../src/journal/format.ts';
 import type { StreamMedia } from '../../src/media/index.ts';
 import { Secret, Srtp, type SrtpKeys } from '../../src/media/srtp.ts';
 import { LOOPBACK, notesOf, PCMU, Sender, TestEngine, until } from './loopback.ts';
-import { newKeys, Receiver } from './receiver.ts';
+import { newKeys, Receiver, sessionOf } from './receiver.ts';
 import { rtp } from './rig.ts';
-import { deriveSession, protectRtp } from './srtp/oracle.ts';
+import { protectRtp } from './srtp/oracle.ts';
 
 /** A thread that is not ready after so long was ended. */
 const PREPARE_MS = 1_000;
@@ -166,7 +166,7 @@ test('SRTP goes on under its keys after a restart, at the ROC where it was', asy
   const tested = await TestEngine.start();
   const sender = await Sender.open();
   const keys = newKeys(SUITE);
-  const session = deriveSession({ suite: keys.suite, keyAndSalt: keys.keys[0]!.keyAndSalt.reveal() });
+  const session = sessionOf(keys);
   const recording = await tested.engine.openRecording(randomUUID());
   const srtp = { receive: keys, send: newKeys(SUITE) };
   const media = await recording.addStream({ ...STREAM, remote: sender.remote, srtp });
@@ -203,7 +203,7 @@ testNative('SRTP whose keys are under way waits for them in the next life, too',
   const sender = await Sender.open();
   const session = await tested.engine.openSession();
   const keys = newKeys(SUITE);
-  const { rtp: sent } = deriveSession({ suite: keys.suite, keyAndSalt: keys.keys[0]!.keyAndSalt.reveal() });
+  const { rtp: sent } = sessionOf(keys);
   const srtp = { receive: newKeys(SUITE), send: newKeys(SUITE) };
   const media = await session.addStream({ ...STREAM, srtp: { ...srtp, awaitsKeys: true } });
   const send = (seq: number) => sender.sent(protectRtp(sent, 0, rtp({ seq, timestamp: seq * 160 })), media);

@@ -6,7 +6,7 @@ import type { SrtpKeys } from '../../src/media/index.ts';
 import { Secret } from '../../src/media/srtp.ts';
 import { LOOPBACK } from './loopback.ts';
 import { rtp } from './rig.ts';
-import { deriveSession, protectRtp } from './srtp/oracle.ts';
+import { deriveSession, protectRtp, type Session } from './srtp/oracle.ts';
 
 /** Octets of master key and salt. */
 export const SUITES = { AES_CM_128_HMAC_SHA1_80: 30, AEAD_AES_128_GCM: 28, AES_256_CM_HMAC_SHA1_80: 46 } as const;
@@ -45,11 +45,16 @@ export function newKeys(suite: keyof typeof SUITES): SrtpKeys {
   return { suite, keys: [{ keyAndSalt: new Secret(randomBytes(SUITES[suite])), mki: null }] };
 }
 
+/** The oracle's session under the first master key. */
+export function sessionOf({ suite, keys }: SrtpKeys): Session {
+  return deriveSession({ suite, keyAndSalt: keys[0]!.keyAndSalt.reveal() });
+}
+
 export const packetOf = (seq: number) => rtp({ seq, timestamp: seq * 160, payload: Buffer.alloc(160, seq) });
 
 /** The source's packets as the sink must have sent them, by what its first header says it began with. */
 export function asSent(first: Buffer, sources: number[], keys: SrtpKeys | null): Buffer[] {
-  const session = keys && deriveSession({ suite: keys.suite, keyAndSalt: keys.keys[0]!.keyAndSalt.reveal() });
+  const session = keys && sessionOf(keys);
   return sources.map((seq, n) => {
     const packet = packetOf(seq);
     const steps = seq - sources[0]!;

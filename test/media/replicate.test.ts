@@ -4,8 +4,8 @@ import { test } from 'node:test';
 import type { Sink, StreamMedia } from '../../src/media/index.ts';
 import { buildRtcp } from '../../src/media/rtcp.ts';
 import { LOOPBACK, PCMU, Sender, TestEngine, until } from './loopback.ts';
-import { asSent, newKeys, packetOf, Receiver, SUITES } from './receiver.ts';
-import { deriveSession, unprotectRtcp } from './srtp/oracle.ts';
+import { asSent, newKeys, packetOf, Receiver, SUITES, sessionOf } from './receiver.ts';
+import { unprotectRtcp } from './srtp/oracle.ts';
 
 const STREAM = { label: '1', channel: 0, payloadTypes: PCMU, remote: null, rtcpMux: false };
 
@@ -185,7 +185,7 @@ test('RFC 3550 6.4.1: sender reports of a sink tell what it has sent, as SRTCP u
   for (let seq = 0; seq < 10; seq++) sender.send(packetOf(seq), media);
   await until(() => rtpReceiver.packets.length === 10, 'the packets');
   await until(() => rtcpReceiver.packets.length > 0, 'a sender report', 8_000);
-  const keys = deriveSession({ suite: srtp.suite, keyAndSalt: srtp.keys[0]!.keyAndSalt.reveal() });
+  const keys = sessionOf(srtp);
   const report = Buffer.from(unprotectRtcp(keys.rtcp, rtcpReceiver.packets[0]!).packet);
   assert.deepEqual([report[0], report[1], report.readUInt16BE(2)], [0x80, 200, 6]);
   assert.equal(report.readUInt32BE(4), sink.ssrc);
