@@ -10,10 +10,14 @@ export class BufferPool {
   readonly #resident: ResidentRange;
   readonly #isTaken: Uint8Array;
 
-  constructor(bytes: number) {
+  /**
+   * @param keptBytes resident from the first buffer on: what is in use as a rule is not given to the system in one second, only to be asked
+   *   for, and cleared, page by page in the next.
+   */
+  constructor(bytes: number, keptBytes = 0) {
     const pages = Math.ceil(bytes / PAGE_BYTES);
     const memory = new Uint8Array((pages + 1) * PAGE_BYTES);
-    this.#resident = new ResidentRange(memory);
+    this.#resident = new ResidentRange(memory, keptBytes);
     this.#range = Buffer.from(memory.buffer, this.#resident.offset, pages * PAGE_BYTES);
     this.#isTaken = new Uint8Array(pages);
   }
@@ -23,6 +27,7 @@ export class BufferPool {
     const pages = Math.ceil(bytes / PAGE_BYTES);
     const first = this.#firstFree(pages);
     if (first < 0) return null;
+    if (this.#resident.residentBytes === 0) this.#keep();
     const end = first + pages;
     this.#isTaken.fill(1, first, end);
     this.#resident.use(end * PAGE_BYTES);
@@ -44,6 +49,11 @@ export class BufferPool {
   /** Bytes that may be resident. */
   get residentBytes(): number {
     return this.#resident.residentBytes;
+  }
+
+  #keep(): void {
+    this.#range.fill(0, 0, this.#resident.keptBytes);
+    this.#resident.use(this.#resident.keptBytes);
   }
 
   #firstFree(pages: number): number {

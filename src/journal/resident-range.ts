@@ -14,6 +14,8 @@ export class ResidentRange {
   /** Of its first whole page: in this process, and in the array that was given. */
   readonly #address: number;
   readonly offset: number;
+  /** Of its start: they stay resident, in use or not, once they have been. */
+  readonly keptBytes: number;
   /** Behind its last whole page, counted from `offset`, as all that follows: what shares a page with others is theirs, too. */
   readonly #end: number;
   /** What lies behind it is not resident. */
@@ -21,11 +23,12 @@ export class ResidentRange {
   /** What lies behind it has not been in use since `trim` was last called. */
   #wanted = 0;
 
-  constructor(bytes: Uint8Array) {
+  constructor(bytes: Uint8Array, keptBytes = 0) {
     const address = systemCalls()?.addressOf(bytes) ?? 0;
     this.offset = -address & (PAGE_BYTES - 1);
     this.#address = address + this.offset;
     this.#end = Math.floor((bytes.length - this.offset) / PAGE_BYTES) * PAGE_BYTES;
+    this.keptBytes = Math.min(Math.ceil(keptBytes / PAGE_BYTES) * PAGE_BYTES, this.#end);
   }
 
   /** So many bytes are in use, or have been for a moment. */
@@ -37,7 +40,7 @@ export class ResidentRange {
 
   /** Gives to the system what has not been in use since the last call. What is given reads as zeros. @param inUse bytes that are now */
   trim(inUse: number): void {
-    const [from, to] = [this.#wanted, this.#touched];
+    const [from, to] = [Math.max(this.#wanted, this.keptBytes), this.#touched];
     this.#wanted = 0;
     this.#touched = Math.min(from, to);
     this.use(inUse);

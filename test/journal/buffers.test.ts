@@ -26,11 +26,28 @@ test('what is not in use for a while is not resident, what is stays as it is', (
   assert.ok(pool.take(1)!.every((octet) => octet === 0)); // the system's, and as good as any
 });
 
+test('what is kept is resident from the first buffer on, and never given to the system', () => {
+  const keptBytes = 1024 * PAGE_BYTES;
+  const pool = new BufferPool(2 * keptBytes, keptBytes);
+  assert.equal(pool.residentBytes, 0);
+  const before = residentBytes();
+  const buffers = [pool.take(1)!.fill(7), pool.take(keptBytes)!.fill(7)];
+  for (const buffer of buffers) pool.giveBack(buffer);
+  pool.trim();
+  assert.equal(pool.residentBytes, keptBytes + PAGE_BYTES);
+  for (let i = 0; i < 3; i++) {
+    pool.trim();
+    assert.equal(pool.residentBytes, keptBytes);
+  }
+  assert.ok(residentBytes() - before > 0.7 * keptBytes, `${residentBytes() - before} bytes`);
+  assert.ok(pool.take(keptBytes)!.every((octet) => octet === 7));
+});
+
 test('whatever is taken, given back and trimmed: no byte is in two buffers, and what is in them stays', () => {
   const act = fc.record({ pages: fc.integer({ min: 1, max: 7 }), gives: fc.nat(9), trims: fc.boolean() });
   fc.assert(
-    fc.property(fc.array(act, { maxLength: 60 }), (acts) => {
-      const pool = new BufferPool(16 * PAGE_BYTES);
+    fc.property(fc.array(act, { maxLength: 60 }), fc.nat(20), (acts, keptPages) => {
+      const pool = new BufferPool(16 * PAGE_BYTES, keptPages * PAGE_BYTES);
       const taken: { buffer: Buffer; mark: number }[] = [];
       for (const [mark, { pages, gives, trims }] of acts.entries()) {
         const buffer = pool.take((pages - 1) * PAGE_BYTES + 1);
