@@ -10,10 +10,7 @@ export class BufferPool {
   readonly #resident: ResidentRange;
   readonly #isTaken: Uint8Array;
 
-  /**
-   * @param keptBytes resident from the first buffer on: what is in use as a rule is not given to the system in one second, only to be asked
-   *   for, and cleared, page by page in the next.
-   */
+  /** @param keptBytes of them that are resident from the first buffer on. */
   constructor(bytes: number, keptBytes = 0) {
     const pages = Math.ceil(bytes / PAGE_BYTES);
     const memory = new Uint8Array((pages + 1) * PAGE_BYTES);
@@ -27,7 +24,6 @@ export class BufferPool {
     const pages = Math.ceil(bytes / PAGE_BYTES);
     const first = this.#firstFree(pages);
     if (first < 0) return null;
-    if (this.#resident.residentBytes === 0) this.#keep();
     const end = first + pages;
     this.#isTaken.fill(1, first, end);
     this.#resident.use(end * PAGE_BYTES);
@@ -49,11 +45,6 @@ export class BufferPool {
   /** Bytes that may be resident. */
   get residentBytes(): number {
     return this.#resident.residentBytes;
-  }
-
-  #keep(): void {
-    this.#range.fill(0, 0, this.#resident.keptBytes);
-    this.#resident.use(this.#resident.keptBytes);
   }
 
   #firstFree(pages: number): number {

@@ -11,6 +11,8 @@ import { MediaCore } from './core.ts';
 const NOTE_SYNC_MS = 200;
 /** While the writer holds more than this, blocks stay in the staging region, which drops and counts when it is full. */
 const WRITER_HIGH_WATER_BYTES = 48 * 1024 * 1024;
+/** What a busy lane has for a flush, with some room: half of it was seen at four fifths of a core's capacity. */
+const USUAL_BYTES = 1024 * 1024;
 
 export class LaneJournal {
   readonly #core: MediaCore;
@@ -31,8 +33,8 @@ export class LaneJournal {
     this.#core = core;
     this.#nowUs = nowUs;
     const { staging, blocks } = core.memory.journalRegions;
-    this.#staging = new ResidentRange(staging);
-    this.#blocks = new ResidentRange(blocks);
+    this.#staging = new ResidentRange(staging, USUAL_BYTES);
+    this.#blocks = new ResidentRange(blocks, USUAL_BYTES);
   }
 
   /** @param before memories of lives that have journaled their last: what they had received and not flushed is written first. */

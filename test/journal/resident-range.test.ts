@@ -10,14 +10,16 @@ const isAll = (bytes: Uint8Array, octet: number) => Buffer.from(bytes).equals(Bu
 
 test('whatever is used and trimmed: what is in use, and what lies outside, stays as it is', () => {
   const act = fc.record({ uses: fc.integer({ max: MEMORY_BYTES, min: 0 }), trimsTo: fc.option(fc.nat(MEMORY_BYTES)) });
+  const kept = fc.oneof(fc.constant(0), fc.nat(2 * MEMORY_BYTES));
   const place = fc.tuple(fc.nat(3 * PAGE_BYTES), fc.integer({ min: 1, max: 5 * PAGE_BYTES }));
   fc.assert(
-    fc.property(place, fc.array(act, { maxLength: 20 }), fc.boolean(), ([from, bytes], acts, isShared) => {
+    fc.property(place, fc.array(act, { maxLength: 20 }), fc.boolean(), kept, ([from, bytes], acts, isShared, kept) => {
       const memory = new Uint8Array(
         isShared ? new SharedArrayBuffer(MEMORY_BYTES) : new ArrayBuffer(MEMORY_BYTES),
       ).fill(7);
       const region = memory.subarray(from, from + bytes);
-      const range = new ResidentRange(region);
+      const range = new ResidentRange(region, kept);
+      const most = (inUse: number) => Math.ceil(Math.max(inUse, kept) / PAGE_BYTES) * PAGE_BYTES;
       for (const { uses, trimsTo } of acts) {
         const used = Math.min(uses, bytes);
         region.fill(7, 0, used);
@@ -28,7 +30,7 @@ test('whatever is used and trimmed: what is in use, and what lies outside, stays
         assert.ok(isAll(region.subarray(0, used), 7), 'what was in use since the last time');
         range.trim(inUse);
         assert.ok(isAll(region.subarray(0, inUse), 7), 'what is in use');
-        assert.ok(range.residentBytes <= Math.ceil(inUse / PAGE_BYTES) * PAGE_BYTES);
+        assert.ok(range.residentBytes <= most(inUse));
       }
       for (const outside of [memory.subarray(0, from), memory.subarray(from + bytes)]) {
         assert.ok(isAll(outside, 7), 'what is of others');
