@@ -3,6 +3,18 @@ import { isIPv4, isIPv6 } from 'node:net';
 
 export const ADDRESS_BYTES = 16;
 
+/** As sockets have it: an IPv4 address that is mapped into IPv6 is for sockets of IPv6. */
+export interface IpAddress {
+  /** 16, of an IPv4 address the mapped ones. */
+  bytes: Uint8Array;
+  isIpv6: boolean;
+}
+
+/** @throws TypeError when the text is no IP address. */
+export function ipAddress(text: string): IpAddress {
+  return { bytes: addressBytes(text), isIpv6: isIPv6(text) };
+}
+
 /** @throws TypeError when the text is no IP address. */
 export function addressBytes(text: string): Uint8Array {
   const bytes = new Uint8Array(ADDRESS_BYTES);

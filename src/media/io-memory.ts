@@ -3,6 +3,7 @@
  * epoll(7), values of socket options, and the table of the lane's sockets. Linux, 64 bits, little endian.
  */
 import * as layout from '../../assembly/layout.ts';
+import { ADDRESS_BYTES, type IpAddress } from './address.ts';
 
 export {
   BATCH_PACKETS,
@@ -17,6 +18,8 @@ export {
 /** On x64 struct epoll_event is packed. */
 const EVENT_BYTES = process.arch === 'x64' ? 12 : 16;
 const EVENT_DATA_AT = process.arch === 'x64' ? 4 : 8;
+/** In the 16 bytes of an address. */
+const IPV4_AT = 12;
 const TWO_TO_32 = 0x1_0000_0000;
 
 export class IoMemory {
@@ -67,8 +70,8 @@ export class IoMemory {
   }
 
   /** @returns the length of the address. */
-  writeDestination(sink: number, address: Uint8Array, port: number, isIpv6: boolean): number {
-    return this.writeAddress(layout.SEND_NAMES_AT + sink * layout.SOCKET_ADDRESS_BYTES, address, port, isIpv6);
+  writeDestination(sink: number, address: IpAddress, port: number): number {
+    return this.writeAddress(layout.SEND_NAMES_AT + sink * layout.SOCKET_ADDRESS_BYTES, address, port);
   }
 
   /** The n-th header is for a packet at `offset` to a sink. */
@@ -130,27 +133,29 @@ export class IoMemory {
     return seconds * 1e6 + this.#view.getUint32(layout.IO_SCRATCH_AT + 8, true) / 1000;
   }
 
-  /** struct sockaddr_in or sockaddr_in6 of an address as 16 bytes, where it says. @returns its length. */
-  writeAddress(at: number, address: Uint8Array, port: number, isIpv6: boolean): number {
+  /** struct sockaddr_in or sockaddr_in6, where it says. @returns its length. */
+  writeAddress(at: number, { bytes, isIpv6 }: IpAddress, port: number): number {
     this.bytes.fill(0, at, at + layout.SOCKET_ADDRESS_BYTES);
     this.#view.setUint16(at, isIpv6 ? layout.ADDRESS_FAMILY_IPV6 : layout.ADDRESS_FAMILY_IPV4, true);
     this.#view.setUint16(at + 2, port, false);
-    this.bytes.set(isIpv6 ? address : address.subarray(12), at + (isIpv6 ? 8 : 4));
+    const first = isIpv6 ? 0 : IPV4_AT;
+    const to = at + (isIpv6 ? 8 : 4) - first;
+    for (let n = first; n < ADDRESS_BYTES; n++) this.bytes[to + n] = bytes[n]!;
     return isIpv6 ? 28 : 16;
   }
 
   /** An address to bind, at the address that it returns. */
-  scratchAddress(address: Uint8Array, port: number, isIpv6: boolean): { at: number; bytes: number } {
-    const bytes = this.writeAddress(layout.IO_SCRATCH_AT, address, port, isIpv6);
+  scratchAddress(address: IpAddress, port: number): { at: number; bytes: number } {
+    const bytes = this.writeAddress(layout.IO_SCRATCH_AT, address, port);
     return { at: this.#base + layout.IO_SCRATCH_AT, bytes };
   }
 
   /** One message for sendmmsg, from bytes that lie in this memory, in the scratch region; gives its address. */
-  scratchMessage(packet: Uint8Array, address: Uint8Array, port: number, isIpv6: boolean): number {
+  scratchMessage(packet: Uint8Array, address: IpAddress, port: number): number {
     const header = layout.IO_SCRATCH_AT + 64;
     const iovec = header + layout.MESSAGE_HEADER_BYTES;
     this.bytes.fill(0, header, iovec + layout.IOVEC_BYTES);
-    const nameBytes = this.writeAddress(layout.IO_SCRATCH_AT, address, port, isIpv6);
+    const nameBytes = this.writeAddress(layout.IO_SCRATCH_AT, address, port);
     this.#pointer(header + layout.MESSAGE_NAME_AT, layout.IO_SCRATCH_AT);
     this.#view.setUint32(header + layout.MESSAGE_NAME_BYTES_AT, nameBytes, true);
     this.#pointer(header + layout.MESSAGE_IOVECS_AT, iovec);

@@ -8,8 +8,7 @@
  * Descriptors belong to the process. They stand in lane memory, so that a lane that is started again takes its sockets over, with
  * what the kernel has kept in them meanwhile.
  */
-import { isIPv6 } from 'node:net';
-import { addressBytes } from './address.ts';
+import { type IpAddress, ipAddress } from './address.ts';
 import type { CoreExports } from './core.ts';
 import { Epoll } from './epoll.ts';
 import {
@@ -50,6 +49,8 @@ const LATER_MS = 40;
 const FLOOD_MS = 2;
 /** So many of these at a time, when there are others that do not bear to wait for them. */
 const LATER_AT_A_TIME = 32;
+/** Addresses that are kept: what more there are, are read once more. */
+const MAX_PEERS = 4_096;
 const TIMER_SLACK_NS = 1_000;
 
 const AF_INET = 2;
@@ -90,6 +91,8 @@ export class NativeSockets implements LaneSockets {
   readonly #destinations: ({ via: number; nameBytes: number } | undefined)[] = [];
   /** Sinks of the packets that go with one call. */
   readonly #sending = new Uint32Array(MAX_SENDS);
+  /** Reports go to the same addresses again and again. */
+  readonly #peers = new Map<string, IpAddress>();
   /** Nothing is ever written here: a wait on it is a pause. */
   readonly #pause = new Int32Array(new SharedArrayBuffer(4));
   readonly #ticks = new TickBudget();
@@ -182,13 +185,21 @@ export class NativeSockets implements LaneSockets {
     const host = this.#hostOf(stream);
     const fd = this.#io.socketFd(host * 2 + channel) ?? this.#io.socketFd(host * 2 + CHANNEL_RTP);
     if (fd === null) return;
-    const message = this.#io.scratchMessage(packet, addressBytes(address), port, isIPv6(address));
+    const message = this.#io.scratchMessage(packet, this.#peer(address), port);
     this.#libc.sendmmsg(fd, message, 1, MSG_DONTWAIT);
   }
 
+  #peer(address: string): IpAddress {
+    const known = this.#peers.get(address);
+    if (known) return known;
+    if (this.#peers.size === MAX_PEERS) this.#peers.clear();
+    const peer = ipAddress(address);
+    this.#peers.set(address, peer);
+    return peer;
+  }
+
   openSink(sink: number, via: number, address: string, port: number): void {
-    const isIpv6 = isIPv6(address);
-    const nameBytes = this.#io.writeDestination(sink, addressBytes(address), port, isIpv6);
+    const nameBytes = this.#io.writeDestination(sink, ipAddress(address), port);
     this.#destinations[sink] = { via: this.#hostOf(via), nameBytes };
   }
 
@@ -359,12 +370,12 @@ export class NativeSockets implements LaneSockets {
       return this.#watch(kept, socket);
     }
     closeSocket(this.#io, this.#libc, socket);
-    const isIpv6 = isIPv6(address);
+    const ip = ipAddress(address);
     const type = SOCK_DGRAM_NONBLOCK_CLOEXEC;
-    const fd = check(this.#libc, this.#libc.socket(isIpv6 ? AF_INET6 : AF_INET, type, 0), 'socket');
+    const fd = check(this.#libc, this.#libc.socket(ip.isIpv6 ? AF_INET6 : AF_INET, type, 0), 'socket');
     this.#io.setSocket(socket, fd, port);
-    this.#setOptions(fd, isIpv6, bufferBytes);
-    const local = this.#io.scratchAddress(addressBytes(address), port, isIpv6);
+    this.#setOptions(fd, ip.isIpv6, bufferBytes);
+    const local = this.#io.scratchAddress(ip, port);
     check(this.#libc, this.#libc.bind(fd, local.at, local.bytes), `bind ${address}:${port}`);
     this.#watch(fd, socket);
   }
