@@ -49,7 +49,7 @@ export class TestedClient {
     const folder = mkdtempSync(path.join(tmpdir(), 'doubletrack-bench-'));
     const setup: ClientSetup = { file: path.join(folder, 'client.yaml'), logFile: path.join(folder, 'client.log') };
     writeFileSync(setup.file, JSON.stringify(config, null, 2));
-    const remote = Remote.start(beside(import.meta.url, './client-process'), core, { TMPDIR: folder });
+    const remote = Remote.start(beside(import.meta.url, './client-process'), core, { environment: { TMPDIR: folder } });
     const client = new TestedClient(remote, folder);
     try {
       await remote.call('start', setup);

@@ -65,7 +65,9 @@ function contenderOf(folder: string, home: string): ForwardContender {
     mostSinks: 1,
     mostStreams: 500,
     async open(setup) {
-      const remote = Remote.start(beside(import.meta.url, './project-rtp-process'), setup.core, { HOME: home });
+      const remote = Remote.start(beside(import.meta.url, './project-rtp-process'), setup.core, {
+        environment: { HOME: home },
+      });
       const asked: ProjectRtpSetup = {
         ...{ folder, address: ADDRESS, ports: MEDIA_PORTS, streams: setup.streams, sourcePort: SOURCE_PORT },
         sinkPort: setup.sinkPorts[0]!,

@@ -35,6 +35,11 @@ export interface Recording {
 
 /** As many as a lane takes, beside those that ports are shared through. */
 const STREAMS_PER_LANE = 4_000;
+/**
+ * V8 doubles a young generation when enough has survived in it, which on a thread that does little can take ten minutes or an hour, and looks as
+ * if memory were lost. The engine's own threads have theirs at this size from the start, and so has the one that opens the calls.
+ */
+const STEADY_HEAP = ['--min-semi-space-size=4', '--max-semi-space-size=4'];
 /** Sockets' buffers hide for seconds that a core does not keep up. */
 const MAX_SHARE = 0.97;
 
@@ -49,7 +54,7 @@ export class RecordingRig {
 
   private constructor({ cores: { tested, load }, isSrtp }: Omit<RecordingPlan, 'calls'>) {
     this.#isSrtp = isSrtp;
-    this.recorder = Remote.start(beside(import.meta.url, './contenders/recorder'), tested);
+    this.recorder = Remote.start(beside(import.meta.url, './contenders/recorder'), tested, { nodeFlags: STEADY_HEAP });
     this.#load = Remote.start(beside(import.meta.url, './load/process'), load);
   }
 

@@ -19,6 +19,11 @@ interface Response {
   error?: string;
 }
 
+export interface RemoteOptions {
+  environment?: Record<string, string>;
+  nodeFlags?: string[];
+}
+
 /** In the child: answers calls until the parent goes. Every argument and result is structured data. */
 export function serve(handlers: Handlers): void {
   const answer = async ({ id, method, argument }: Request): Promise<void> => {
@@ -58,8 +63,8 @@ export class Remote {
   }
 
   /** @param core null: wherever it likes. */
-  static start(module: URL, core: string | null, environment: Record<string, string> = {}): Remote {
-    const node = [process.execPath, '--no-warnings', '--expose-gc', module.pathname];
+  static start(module: URL, core: string | null, { environment = {}, nodeFlags = [] }: RemoteOptions = {}): Remote {
+    const node = [process.execPath, '--no-warnings', '--expose-gc', ...nodeFlags, module.pathname];
     const [command, ...args] = core === null ? node : ['taskset', '-c', core, ...node];
     const child = spawn(command!, args, {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
