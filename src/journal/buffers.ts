@@ -10,7 +10,7 @@ export class BufferPool {
   readonly #resident: ResidentRange;
   readonly #isTaken: Uint8Array;
 
-  /** @param keptBytes of them that are resident from the first buffer on. */
+  /** @param keptBytes of them that are resident for good, once some buffers have been taken. */
   constructor(bytes: number, keptBytes = 0) {
     const pages = Math.ceil(bytes / PAGE_BYTES);
     const memory = new Uint8Array((pages + 1) * PAGE_BYTES);

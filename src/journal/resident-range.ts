@@ -13,6 +13,9 @@ export const TRIM_EVERY_MS = 10_000;
 /** The least that a kernel gives at a time. */
 const TOUCH_BYTES = 4096;
 
+/** Of what is kept, with each use: 16 MB at once would hold up a lane for several ms. */
+const STEP_BYTES = 4 * PAGE_BYTES;
+
 export class ResidentRange {
   readonly #bytes: Uint8Array;
   /** Of its first whole page: in this process, and in the array that was given. */
@@ -27,8 +30,8 @@ export class ResidentRange {
   #wanted = 0;
 
   /**
-   * @param keptBytes of its start that are resident from the first use on: what is in use as a rule is not to be given to the system in one
-   *   moment, only to be asked for, and cleared, page by page in the next.
+   * @param keptBytes of its start that are resident for good, after some uses: what is in use as a rule is not to be given to the system in
+   *   one moment, only to be asked for, and cleared, page by page in the next.
    */
   constructor(bytes: Uint8Array, keptBytes = 0) {
     this.#bytes = bytes;
@@ -41,7 +44,7 @@ export class ResidentRange {
 
   /** So many bytes are in use, or have been for a moment. */
   use(bytes: number): void {
-    if (this.#touched === 0 && bytes > 0) this.#keep();
+    if (bytes > 0 && this.#touched < this.#keptBytes) this.#keepMore();
     const end = Math.min(Math.ceil(bytes / PAGE_BYTES) * PAGE_BYTES, this.#end);
     this.#wanted = Math.max(this.#wanted, end);
     this.#touched = Math.max(this.#touched, end);
@@ -56,10 +59,11 @@ export class ResidentRange {
     if (from < to) systemCalls()?.release(this.#address + from, to - from);
   }
 
-  #keep(): void {
+  #keepMore(): void {
+    const to = Math.min(this.#touched + STEP_BYTES, this.#keptBytes);
     // Only a page that is written to is resident; what is in it already stays.
-    for (let n = this.offset; n < this.offset + this.#keptBytes; n += TOUCH_BYTES) this.#bytes[n] = this.#bytes[n]!;
-    this.#touched = this.#keptBytes;
+    for (let n = this.#touched; n < to; n += TOUCH_BYTES) this.#bytes[this.offset + n] = this.#bytes[this.offset + n]!;
+    this.#touched = to;
   }
 
   /** Bytes that may be resident. */

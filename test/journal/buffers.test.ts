@@ -26,12 +26,16 @@ test('what is not in use for a while is not resident, what is stays as it is', (
   assert.ok(pool.take(1)!.every((octet) => octet === 0)); // the system's, and as good as any
 });
 
-test('what is kept is resident from the first buffer on, and never given to the system', () => {
+test('what is kept becomes resident step by step, and is never given to the system', () => {
   const keptBytes = 1024 * PAGE_BYTES;
   const pool = new BufferPool(2 * keptBytes, keptBytes);
   assert.equal(pool.residentBytes, 0);
   const before = residentBytes();
-  const buffers = [pool.take(1)!.fill(7), pool.take(keptBytes)!.fill(7)];
+  pool.giveBack(pool.take(1)!);
+  assert.ok(pool.residentBytes > PAGE_BYTES && pool.residentBytes < keptBytes / 64, `${pool.residentBytes} at once`);
+  for (let n = 0; n < 1024 && pool.residentBytes < keptBytes; n++) pool.giveBack(pool.take(1)!);
+  assert.equal(pool.residentBytes, keptBytes);
+  const buffers = [pool.take(1)!, pool.take(keptBytes)!.fill(7)];
   for (const buffer of buffers) pool.giveBack(buffer);
   pool.trim();
   assert.equal(pool.residentBytes, keptBytes + PAGE_BYTES);
@@ -40,7 +44,12 @@ test('what is kept is resident from the first buffer on, and never given to the 
     assert.equal(pool.residentBytes, keptBytes);
   }
   assert.ok(residentBytes() - before > 0.7 * keptBytes, `${residentBytes() - before} bytes`);
-  assert.ok(pool.take(keptBytes)!.every((octet) => octet === 7));
+  assert.ok(
+    pool
+      .take(keptBytes)!
+      .subarray(PAGE_BYTES)
+      .every((octet) => octet === 7),
+  );
 });
 
 test('whatever is taken, given back and trimmed: no byte is in two buffers, and what is in them stays', () => {
