@@ -1,6 +1,6 @@
 /** Ours, receiving and recording: the media engine of `doubletrack/media` in a process of its own. Streams 2n and 2n + 1 are the call n. */
 import { randomUUID } from 'node:crypto';
-import { type LaneEvent, MediaEngine, type MediaSession, type StreamMedia } from '../../../src/media/index.ts';
+import { MediaEngine, type MediaSession, type StreamMedia } from '../../../src/media/index.ts';
 import { PCMU, ssrcOf, streamKeys } from '../load/packets.ts';
 import { serve } from '../remote.ts';
 
@@ -53,16 +53,9 @@ async function openCall(call: number, { isSrtp, address, sourcePort }: StreamsSe
   return streams;
 }
 
-/** Segments that nobody has taken yet. */
-let sealed: string[] = [];
-
-function onEvent(event: LaneEvent): void {
-  if (event.type === 'journal-sealed') sealed.push(event.path);
-}
-
 serve({
   start: async ({ address, ports, journalDir, lanes, streamsPerPort }: RecorderSetup) => {
-    engine = await MediaEngine.start({ address, ports, journalDir, lanes, streamsPerPort, onEvent });
+    engine = await MediaEngine.start({ address, ports, journalDir, lanes, streamsPerPort, onEvent: () => {} });
   },
   /** @returns the RTP ports of the streams. */
   open: async (setup: StreamsSetup) => {
@@ -84,12 +77,6 @@ serve({
       counts.lost += dropped + invalid + unauthorised + unauthenticated + duplicate;
     }
     return counts;
-  },
-  /** @returns the segments that were sealed since the last call. */
-  sealed: () => {
-    const paths = sealed;
-    sealed = [];
-    return paths;
   },
   collectGarbage: () => globalThis.gc?.(),
   /** Everything is in the journal then. */
