@@ -22,6 +22,8 @@ export interface Growth {
 
 /** For garbage to be seen as such. */
 const SETTLE_MS = 500;
+/** V8 collects what the opening of calls has left 8 s and once more 17 s after it, and compiles meanwhile: that is no part of the silence. */
+const QUIET_AFTER_MS = 25_000;
 
 /** @returns the share of a core that calls take which are open and silent. */
 export async function silentShare(
@@ -31,7 +33,7 @@ export async function silentShare(
   const rig = await RecordingRig.start({ cores, measureMs, isSrtp: true, ...plan }, calls);
   try {
     await rig.open(calls);
-    await delay(SETTLE_MS);
+    await delay(QUIET_AFTER_MS);
     const { pid } = rig.recorder;
     const [before, beganMs] = [cpuUs(pid), performance.now()];
     await delay(measureMs);
