@@ -12,6 +12,7 @@ const PEERS: Record<string, string> = {
   tshark: 'tshark',
   dumpcap: 'wireshark-common',
   openssl: 'openssl',
+  xmllint: 'libxml2-utils',
   baresip: 'baresip-core',
   rtpengine: 'rtpengine-daemon',
   cc: 'gcc',

@@ -7,6 +7,7 @@ import path from 'node:path';
 const SCHEMA = path.join(import.meta.dirname, 'recording.xsd');
 
 export const withoutXmllint = !existsSync('/usr/bin/xmllint') && 'install libxml2-utils (Debian) to run this';
+if (process.env.CI && withoutXmllint) throw new Error(withoutXmllint);
 
 /** @throws Error that says which document is not valid, and why. */
 export function assertValid(documents: (string | Uint8Array)[]): void {
