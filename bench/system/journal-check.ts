@@ -1,8 +1,7 @@
 /** Reads what a recorder has written and looks whether every packet that was sent is in it, whole, in the clear and in order. */
-import { readdirSync } from 'node:fs';
-import path from 'node:path';
 import { records } from '../../src/journal/format.ts';
 import { readBlocks } from '../../src/journal/reader.ts';
+import { leftOverSegments } from '../../src/journal/segment.ts';
 import { readPacket } from './load/packets.ts';
 
 const KIND_RTP = 1;
@@ -17,8 +16,7 @@ export interface JournalCounts {
 export async function checkJournal(journalDir: string, streams: number): Promise<JournalCounts> {
   const next = new Int32Array(streams).fill(-1);
   const counts: JournalCounts = { packets: 0, faulty: 0 };
-  const segments = readdirSync(journalDir).filter((name) => !name.endsWith('.reserve'));
-  for (const name of segments.toSorted()) await checkSegment(path.join(journalDir, name), next, counts);
+  for (const file of leftOverSegments(journalDir)) await checkSegment(file, next, counts);
   return counts;
 }
 

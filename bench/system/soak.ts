@@ -87,13 +87,17 @@ class Watch {
   }
 
   async #takeSegments(): Promise<void> {
-    // Looked up in the folder: the recorder does what recorders do, and answers no questions.
+    // Looked up in the folder: the recorder does what recorders do, and answers no questions. What is sealed is complete.
     for (const file of leftOverSegments(this.#rig.journalDir)) {
       if (parseSegmentName(file)?.state !== 'sealed') continue;
-      const next = new Int32Array(this.#streams).fill(-1);
-      if (this.#segments++ % CHECK_EVERY_SEGMENT === 0) await checkSegment(file, next, this.counts);
+      if (this.#segments++ % CHECK_EVERY_SEGMENT === 0) await this.#check(file);
       rmSync(file);
     }
+  }
+
+  async #check(segment: string): Promise<void> {
+    const anyFirst = new Int32Array(this.#streams).fill(-1);
+    await checkSegment(segment, anyFirst, this.counts);
   }
 }
 

@@ -1,9 +1,8 @@
 /** Ours, recording on two lanes, one of which dies under its load: how long it is away, and what its recordings say of that. */
 import { randomUUID } from 'node:crypto';
-import { readdirSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { demultiplex, packetFilePath } from '../../../src/journal/index.ts';
+import { demultiplex, leftOverSegments, packetFilePath } from '../../../src/journal/index.ts';
 import { MediaEngine, type MediaSession } from '../../../src/media/index.ts';
 import { LaneMemory } from '../../../src/media/memory.ts';
 import { FinaliserCore } from '../../../src/media/render.ts';
@@ -120,8 +119,7 @@ serve({
   certify: async ({ sentOfEach }: { sentOfEach: number }): Promise<Certified[]> => {
     await engine.close();
     const packetsDir = path.join(journalDir, 'packets');
-    const segments = readdirSync(journalDir).filter((name) => /\.(open|sealed|torn)$/.test(name));
-    for (const name of segments.toSorted()) await demultiplex(path.join(journalDir, name), packetsDir);
+    for (const file of leftOverSegments(journalDir)) await demultiplex(file, packetsDir);
     return [await certify(0, packetsDir, sentOfEach), await certify(1, packetsDir, sentOfEach)];
   },
 });
