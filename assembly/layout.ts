@@ -182,14 +182,17 @@ export const GHASH_TABLES_BYTES = 2048;
 /** Session keys of one master key: twice those of a cipher, for RTP and for RTCP (see assembly/srtp/keys.ts). */
 export const CIPHER_SALT_AT = AES_KEY_BYTES;
 export const CIPHER_HMAC_AT = 320;
-export const CIPHER_GHASH_AT = 384;
-export const CIPHER_BYTES = 2432;
+/** Where the GHASH tables lie: apart, for most keys have none, and those that have should share pages. */
+export const CIPHER_GHASH_AT = 376;
+export const CIPHER_BYTES = 384;
 export const MAX_MKI_BYTES = 128;
 export const SRTP_KEY_NEXT_AT = 0;
 export const SRTP_KEY_MKI_AT = 16;
 export const SRTP_KEY_RTP_AT = 192;
 export const SRTP_KEY_RTCP_AT = SRTP_KEY_RTP_AT + CIPHER_BYTES;
 export const SRTP_KEY_BYTES = SRTP_KEY_RTCP_AT + CIPHER_BYTES;
+/** GHASH tables of a key, of RTP and of RTCP. */
+export const SRTP_KEY_TABLES_BYTES = 2 * GHASH_TABLES_BYTES;
 
 /** One direction of an SRTP session. */
 export const CONTEXT_CIPHER_AT = 0;
@@ -428,7 +431,7 @@ export const SCRATCH_BYTES = 1048576;
 export const STAGING_AT = SCRATCH_AT + SCRATCH_BYTES;
 export const BLOCKS_AT = STAGING_AT + STAGING_BYTES;
 export const BLOCKS_BYTES = STAGING_BYTES + MAX_RECORDINGS * BLOCK_HEADER_BYTES;
-/** A context to receive with for each stream, then one to send with for each; and master keys for all of them. */
+/** A context to receive with for each stream, then one to send with for each; and master keys for all of them, with their tables. */
 export const CONTEXTS_AT = BLOCKS_AT + BLOCKS_BYTES;
 /** Where the streams' own end; those of sinks follow. */
 export const SINK_CONTEXTS = MAX_STREAMS * 2;
@@ -438,10 +441,11 @@ export const SINK_REPORT_CONTEXTS = SINK_CONTEXTS + MAX_SINKS;
 export const MAX_CONTEXTS = SINK_REPORT_CONTEXTS + MAX_SINKS;
 export const KEYS_AT = CONTEXTS_AT + MAX_CONTEXTS * CONTEXT_BYTES;
 export const MAX_KEYS = MAX_CONTEXTS + 1024;
+export const KEY_TABLES_AT = KEYS_AT + MAX_KEYS * SRTP_KEY_BYTES;
 
 // --- what the kernel reads and writes in batch socket calls: Linux, 64 bits, little endian (see src/media/io-memory.ts) ---
 
-export const IO_AT = KEYS_AT + MAX_KEYS * SRTP_KEY_BYTES;
+export const IO_AT = KEY_TABLES_AT + MAX_KEYS * SRTP_KEY_TABLES_BYTES;
 /** struct mmsghdr of recvmmsg(2), one per slot of the batch. */
 export const MESSAGE_HEADER_BYTES = 64;
 export const MESSAGE_NAME_AT = 0;

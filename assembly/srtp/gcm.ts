@@ -36,6 +36,10 @@ export function hidingBlock(work: usize): v128 {
   return encryptBlock(cipherOf(work), roundsOf(work), i8x16.replace_lane(ivOf(work), 15, TAG_COUNTER as i8));
 }
 
+function tablesOf(cipher: usize): usize {
+  return load<u32>(cipher, CIPHER_GHASH_AT);
+}
+
 /** GHASH of AAD and ciphertext. What lies behind the ciphertext (tag, index word) is overwritten. */
 export function hashPacket(work: usize): v128 {
   const packet: usize = load<u32>(work, WORK_PACKET_AT);
@@ -57,7 +61,7 @@ function hashShortAad(cipher: usize, aad: v128, aadBytes: u32, text: usize, byte
   const before = text - 16;
   const kept = v128.load(before);
   v128.store(before, aad);
-  const y = ghash(cipher + CIPHER_GHASH_AT, before, ((end - before) as u32) >> 4);
+  const y = ghash(tablesOf(cipher), before, ((end - before) as u32) >> 4);
   v128.store(before, kept);
   return y;
 }
@@ -66,9 +70,9 @@ function hashLongAad(cipher: usize, aad: usize, aadBytes: u32, text: usize, byte
   const blocks = (aadBytes + 15) >> 4;
   v128.store(SRTP_PLAIN_AT + (aadBytes & ~15), i64x2.splat(0));
   memory.copy(SRTP_PLAIN_AT, aad, aadBytes);
-  const y = ghash(cipher + CIPHER_GHASH_AT, SRTP_PLAIN_AT, blocks);
+  const y = ghash(tablesOf(cipher), SRTP_PLAIN_AT, blocks);
   const end = padAndMeasure(aadBytes, text, bytes);
-  return ghashUpdate(y, cipher + CIPHER_GHASH_AT, text, ((end - text) as u32) >> 4);
+  return ghashUpdate(y, tablesOf(cipher), text, ((end - text) as u32) >> 4);
 }
 
 function hashClearRtcp(cipher: usize, packet: usize, bytes: u32, word: u32): v128 {

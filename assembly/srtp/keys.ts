@@ -20,6 +20,7 @@ import {
   CONTEXT_RTCP_TAG_BYTES_AT,
   CONTEXT_RTP_TAG_BYTES_AT,
   CONTEXT_TRIES_LEFT_AT,
+  GHASH_TABLES_BYTES,
   ROC_TRIES_PER_SECOND,
   ROUND_KEYS_BYTES,
   SRTP_DERIVED_AT,
@@ -29,6 +30,7 @@ import {
   SRTP_KEY_NEXT_AT,
   SRTP_KEY_RTCP_AT,
   SRTP_KEY_RTP_AT,
+  SRTP_KEY_TABLES_BYTES,
   SRTP_MASTER_AT,
 } from '../layout';
 import { encryptBlock, expandKey, roundsFor } from './aes';
@@ -97,6 +99,8 @@ function eraseKeys(list: usize): void {
   let key: usize = load<u32>(list);
   while (key != 0) {
     const next = load<u32>(key, SRTP_KEY_NEXT_AT);
+    const tables: usize = load<u32>(key + SRTP_KEY_RTP_AT, CIPHER_GHASH_AT);
+    if (tables != 0) memory.fill(tables, 0, SRTP_KEY_TABLES_BYTES);
     memory.fill(key, 0, SRTP_KEY_BYTES);
     key = next;
   }
@@ -104,17 +108,25 @@ function eraseKeys(list: usize): void {
 }
 
 /**
- * One more key of a context, behind those that it has: master key and master salt (14 bytes, the last two zero for GCM) are zeroed
- * when it has been derived.
+ * One more key of a context, behind those that it has, and room for its tables if it is of GCM: master key and master salt (14 bytes, the
+ * last two zero for GCM) are zeroed when it has been derived.
  */
-export function addKey(context: usize, key: usize, master: usize, keyBytes: u32, salt: usize, mki: usize): void {
+export function addKey(
+  context: usize,
+  key: usize,
+  tables: usize,
+  master: usize,
+  keyBytes: u32,
+  salt: usize,
+  mki: usize,
+): void {
   memory.fill(key, 0, SRTP_KEY_BYTES);
   memory.copy(key + SRTP_KEY_MKI_AT, mki, load<u32>(context, CONTEXT_MKI_BYTES_AT));
   expandKey(master, keyBytes, SRTP_MASTER_AT);
   const masterSalt = v128.and(v128.load(salt), i16x8(-1, -1, -1, -1, -1, -1, -1, 0));
   const isGcm = load<u32>(context, CONTEXT_CIPHER_AT) == CIPHER_AES_GCM;
-  writeCipher(key + SRTP_KEY_RTP_AT, keyBytes, masterSalt, 0, isGcm);
-  writeCipher(key + SRTP_KEY_RTCP_AT, keyBytes, masterSalt, LABEL_RTCP, isGcm);
+  writeCipher(key + SRTP_KEY_RTP_AT, keyBytes, masterSalt, 0, isGcm ? tables : 0);
+  writeCipher(key + SRTP_KEY_RTCP_AT, keyBytes, masterSalt, LABEL_RTCP, isGcm ? tables + GHASH_TABLES_BYTES : 0);
   memory.fill(SRTP_MASTER_AT, 0, ROUND_KEYS_BYTES);
   memory.fill(SRTP_DERIVED_AT, 0, SRTP_DERIVED_BYTES);
   memory.fill(master, 0, keyBytes);
@@ -128,18 +140,20 @@ function append(context: usize, key: usize): void {
   store<u32>(last, key as u32);
 }
 
-function writeCipher(cipher: usize, keyBytes: u32, masterSalt: v128, labels: u32, isGcm: bool): void {
+/** `tables`: where those of GHASH go; 0: the cipher is not GCM. */
+function writeCipher(cipher: usize, keyBytes: u32, masterSalt: v128, labels: u32, tables: usize): void {
   derive(keyBytes, masterSalt, labels + LABEL_ENCRYPTION, keyBytes);
   expandCounterKey(SRTP_DERIVED_AT, keyBytes, cipher);
-  if (isGcm) {
+  if (tables != 0) {
     // The hash subkey (NIST SP 800-38D section 7.1, step 1).
     v128.store(SRTP_DERIVED_AT, encryptBlock(cipher, roundsFor(keyBytes), i64x2.splat(0)));
-    ghashKey(SRTP_DERIVED_AT, cipher + CIPHER_GHASH_AT);
+    ghashKey(SRTP_DERIVED_AT, tables);
+    store<u32>(cipher, tables as u32, CIPHER_GHASH_AT);
   } else {
     derive(keyBytes, masterSalt, labels + LABEL_AUTHENTICATION, AUTHENTICATION_KEY_BYTES);
     hmacSha1Key(SRTP_DERIVED_AT, AUTHENTICATION_KEY_BYTES, cipher + CIPHER_HMAC_AT);
   }
-  const saltBytes: u32 = isGcm ? 12 : 14;
+  const saltBytes: u32 = tables != 0 ? 12 : 14;
   derive(keyBytes, masterSalt, labels + LABEL_SALT, saltBytes);
   memory.copy(cipher + CIPHER_SALT_AT, SRTP_DERIVED_AT, saltBytes);
 }

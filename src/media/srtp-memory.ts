@@ -26,7 +26,15 @@ export interface SrtpExports {
     mkiBytes: number,
     isRtcpEncrypted: number,
   ): void;
-  srtpAddKey(context: number, key: number, masterKey: number, keyBytes: number, masterSalt: number, mki: number): void;
+  srtpAddKey(
+    context: number,
+    key: number,
+    tables: number,
+    masterKey: number,
+    keyBytes: number,
+    masterSalt: number,
+    mki: number,
+  ): void;
   srtpForgetPreviousKeys(context: number): void;
   srtpClose(context: number): void;
   srtpProtect(works: number, packets: number): void;
@@ -46,26 +54,40 @@ export class NoSrtpRoom extends Error {
   override readonly name = 'NoSrtpRoom';
 }
 
+/** Where contexts lie, so many keys, and the tables of those. */
+export interface SrtpPlaces {
+  readonly contextsAt: number;
+  readonly keysAt: number;
+  readonly tablesAt: number;
+  readonly keys: number;
+}
+
+const LANE_PLACES: SrtpPlaces = {
+  contextsAt: layout.CONTEXTS_AT,
+  keysAt: layout.KEYS_AT,
+  tablesAt: layout.KEY_TABLES_AT,
+  keys: layout.MAX_KEYS,
+};
+
 /** Contexts by number, and the keys that they have. */
 export class SrtpContexts {
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
   readonly #wasm: SrtpExports;
-  readonly #contextsAt: number;
-  readonly #keysAt: number;
-  readonly #freeKeys: number[];
+  readonly #at: SrtpPlaces;
+  /** Of keys that were closed, and the first that never was open. */
+  readonly #freeKeys: number[] = [];
+  #nextKey = 0;
   readonly #keysOf = new Map<number, number[]>();
   readonly #previousKeysOf = new Map<number, number[]>();
   /** Those that have their place and no keys yet. */
   readonly #underived = new Map<number, { keys: SrtpKeys; firstRtcpIndex: number }>();
 
-  constructor(memory: WebAssembly.Memory, wasm: SrtpExports, contextsAt: number, keysAt: number, keys: number) {
+  constructor(memory: WebAssembly.Memory, wasm: SrtpExports, at: SrtpPlaces) {
     this.#bytes = new Uint8Array(memory.buffer);
     this.#view = new DataView(memory.buffer);
     this.#wasm = wasm;
-    this.#contextsAt = contextsAt;
-    this.#keysAt = keysAt;
-    this.#freeKeys = Array.from({ length: keys }, (_, n) => keys - 1 - n);
+    this.#at = at;
   }
 
   isOpen(context: number): boolean {
@@ -73,7 +95,7 @@ export class SrtpContexts {
   }
 
   addressOf(context: number): number {
-    return this.#contextsAt + context * layout.CONTEXT_BYTES;
+    return this.#at.contextsAt + context * layout.CONTEXT_BYTES;
   }
 
   /** @throws RangeError for keys that do not fit their suite. @throws NoSrtpRoom */
@@ -139,8 +161,12 @@ export class SrtpContexts {
 
   /** As many places as there are master keys. */
   #reserve(context: number, { keys }: SrtpKeys): void {
-    if (this.#freeKeys.length < keys.length) throw new NoSrtpRoom('no room for more SRTP keys');
-    this.#keysOf.set(context, this.#freeKeys.splice(-keys.length));
+    const room = this.#freeKeys.length + this.#at.keys - this.#nextKey;
+    if (room < keys.length) throw new NoSrtpRoom('no room for more SRTP keys');
+    this.#keysOf.set(
+      context,
+      keys.map(() => this.#freeKeys.pop() ?? this.#nextKey++),
+    );
   }
 
   #addKeys(context: number, { suite, keys }: SrtpKeys): void {
@@ -151,8 +177,11 @@ export class SrtpContexts {
       this.#bytes.fill(0, MASTER_SALT_AT, MASTER_SALT_AT + 16);
       this.#bytes.set(secret.subarray(masterKeyBytes, masterKeyBytes + masterSaltBytes), MASTER_SALT_AT);
       if (mki) this.#bytes.set(mki, MKI_AT);
-      const key = this.#keysAt + this.#keysOf.get(context)![n]! * layout.SRTP_KEY_BYTES;
-      this.#wasm.srtpAddKey(this.addressOf(context), key, MASTER_KEY_AT, masterKeyBytes, MASTER_SALT_AT, MKI_AT);
+      const place = this.#keysOf.get(context)![n]!;
+      const key = this.#at.keysAt + place * layout.SRTP_KEY_BYTES;
+      const tables = this.#at.tablesAt + place * layout.SRTP_KEY_TABLES_BYTES;
+      const address = this.addressOf(context);
+      this.#wasm.srtpAddKey(address, key, tables, MASTER_KEY_AT, masterKeyBytes, MASTER_SALT_AT, MKI_AT);
     }
   }
 }
@@ -177,7 +206,7 @@ export class LaneSrtp {
   constructor(memory: WebAssembly.Memory, wasm: SrtpExports) {
     this.#view = new DataView(memory.buffer);
     this.#wasm = wasm;
-    this.#contexts = new SrtpContexts(memory, wasm, layout.CONTEXTS_AT, layout.KEYS_AT, layout.MAX_KEYS);
+    this.#contexts = new SrtpContexts(memory, wasm, LANE_PLACES);
   }
 
   /** A stream that nobody answers: of a capture. Open already, it gets other keys. @throws RangeError, NoSrtpRoom */
@@ -268,17 +297,21 @@ function sendContext(stream: number): number {
 }
 
 /** A memory for contexts alone: constants, contexts, keys, and batches of packets. */
-export class SrtpLibraryMemory {
+export class SrtpLibraryMemory implements SrtpPlaces {
   readonly memory: WebAssembly.Memory;
   readonly contextsAt: number;
   readonly keysAt: number;
+  readonly tablesAt: number;
+  readonly keys: number;
   readonly #batchesAt: number;
 
   /** `batches`: how many packets each of them has room for. */
   constructor(contexts: number, keys: number, batches: number[]) {
+    this.keys = keys;
     this.contextsAt = PAGE_BYTES;
     this.keysAt = roundUp(this.contextsAt + contexts * layout.CONTEXT_BYTES, 64);
-    this.#batchesAt = roundUp(this.keysAt + keys * layout.SRTP_KEY_BYTES, 64);
+    this.tablesAt = roundUp(this.keysAt + keys * layout.SRTP_KEY_BYTES, 64);
+    this.#batchesAt = roundUp(this.tablesAt + keys * layout.SRTP_KEY_TABLES_BYTES, 64);
     const bytes = this.#batchesAt + batches.reduce((sum, packets) => sum + batchBytes(packets), 0);
     const pages = Math.ceil(bytes / PAGE_BYTES);
     this.memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });

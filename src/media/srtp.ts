@@ -93,8 +93,7 @@ export class Srtp {
     const instance = new WebAssembly.Instance(mediaModule(), { env: { memory: this.#memory.memory } });
     this.#wasm = instance.exports as unknown as SrtpExports;
     this.#wasm.initialise();
-    const { contextsAt, keysAt, memory } = this.#memory;
-    this.#contexts = new SrtpContexts(memory, this.#wasm, contextsAt, keysAt, 2 * contexts);
+    this.#contexts = new SrtpContexts(this.#memory.memory, this.#wasm, this.#memory);
     this.#free = Array.from({ length: contexts }, (_, n) => contexts - 1 - n);
     this.#single = { protect: this.createBatch('protect'), unprotect: this.createBatch('unprotect') };
   }

@@ -307,20 +307,29 @@ test('keys can be changed as often as one likes', () => {
   assert.equal(rig.rtp(protectRtp(keys.session.rtp, 0, packetOf(1))), STATUS.received);
 });
 
-test('keys are zeroed when a stream closes, and nowhere else in the memory', () => {
-  const memory = createLaneMemory();
-  const rig = new SrtpRig('AES_256_CM_HMAC_SHA1_80', {}, memory);
-  rig.rtp(rig.protect(packetOf(1)));
-  rig.core.receiverReport(0, 0n, Buffer.from('doubletrack'));
-  const bytes = Buffer.from(memory.buffer);
-  const { rtp: rtpKeys, rtcp: rtcpKeys } = rig.receive.session;
-  const master = rig.receive.bytes;
-  for (const secret of [master, master.subarray(0, 32), rtpKeys.cipherKey, rtpKeys.authKey, rtcpKeys.cipherKey]) {
-    assert.equal(bytes.indexOf(secret.subarray(0, 16)), -1, 'no key stands in the memory as it is');
-  }
-  assert.notEqual(bytes.indexOf(rtpKeys.salt), -1);
-  rig.core.srtp.close(0);
-  assert.equal(bytes.indexOf(rtpKeys.salt), -1);
-  const keys = bytes.subarray(layout.KEYS_AT, layout.KEYS_AT + layout.MAX_KEYS * layout.SRTP_KEY_BYTES);
-  assert.ok(keys.every((byte) => byte === 0));
-});
+for (const suite of ['AES_256_CM_HMAC_SHA1_80', 'AEAD_AES_256_GCM'] as const) {
+  test(`keys of ${suite} are zeroed when a stream closes, and nowhere else in the memory`, () => {
+    const memory = createLaneMemory();
+    const rig = new SrtpRig(suite, {}, memory);
+    rig.rtp(rig.protect(packetOf(1)));
+    rig.core.receiverReport(0, 0n, Buffer.from('doubletrack'));
+    const bytes = Buffer.from(memory.buffer);
+    const { rtp: rtpKeys, rtcp: rtcpKeys } = rig.receive.session;
+    const master = rig.receive.bytes;
+    const authKeys = suite === 'AEAD_AES_256_GCM' ? [] : [rtpKeys.authKey];
+    for (const secret of [master, master.subarray(0, 32), rtpKeys.cipherKey, ...authKeys, rtcpKeys.cipherKey]) {
+      assert.equal(bytes.indexOf(secret.subarray(0, 16)), -1, 'no key stands in the memory as it is');
+    }
+    assert.notEqual(bytes.indexOf(rtpKeys.salt), -1);
+    const tables = bytes.subarray(layout.KEY_TABLES_AT, layout.KEY_TABLES_AT + layout.SRTP_KEY_TABLES_BYTES);
+    assert.equal(isZero(tables), suite !== 'AEAD_AES_256_GCM');
+    rig.core.srtp.close(0);
+    assert.equal(bytes.indexOf(rtpKeys.salt), -1);
+    assert.ok(isZero(bytes.subarray(layout.KEYS_AT, layout.KEY_TABLES_AT)));
+    assert.ok(isZero(bytes.subarray(layout.KEY_TABLES_AT, layout.IO_AT)));
+  });
+}
+
+function isZero(bytes: Uint8Array): boolean {
+  return bytes.every((byte) => byte === 0);
+}

@@ -27,7 +27,7 @@ export function inPlace({ suite, direction }: Case, batch: number): SrtpContende
   const instance = new WebAssembly.Instance(mediaModule(), { env: { memory: memory.memory } });
   const wasm = instance.exports as unknown as SrtpExports;
   wasm.initialise();
-  const contexts = new SrtpContexts(memory.memory, wasm, memory.contextsAt, memory.keysAt, KEYS);
+  const contexts = new SrtpContexts(memory.memory, wasm, memory);
   for (const [n, keys] of allKeys(suite).entries()) contexts.open(n, keys);
   const room = memory.batch(0, [RUN_PACKETS]);
   const work = (packets: number): void => {
