@@ -21,6 +21,7 @@ const EVENT_DATA_AT = process.arch === 'x64' ? 4 : 8;
 /** In the 16 bytes of an address. */
 const IPV4_AT = 12;
 const TWO_TO_32 = 0x1_0000_0000;
+const SOCKET_WORDS = layout.SOCKET_BYTES / 4;
 
 export class IoMemory {
   readonly bytes: Uint8Array;
@@ -182,11 +183,20 @@ export class IoMemory {
     this.#view.setInt32(at + layout.SOCKET_FD_AT, fd === null ? 0 : fd + 1, true);
   }
 
-  /** Takes over a socket's entry from the memory of the life before. */
-  adoptSocket(socket: number, before: IoMemory): void {
-    const at = this.#socket(socket);
-    this.bytes.set(before.bytes.subarray(at, at + layout.SOCKET_BYTES), at);
-    before.setSocket(socket, null, 0);
+  /** Takes over the streams' sockets that a life before has left open. */
+  adoptSockets(before: IoMemory): void {
+    const [from, to] = [before.#streamSockets, this.#streamSockets];
+    for (let at = 0; at < from.length; at += SOCKET_WORDS) {
+      if (from[at + layout.SOCKET_FD_AT / 4] === 0) continue;
+      for (let word = at; word < at + SOCKET_WORDS; word++) {
+        to[word] = from[word]!;
+        from[word] = 0;
+      }
+    }
+  }
+
+  get #streamSockets(): Int32Array {
+    return new Int32Array(this.bytes.buffer, layout.SOCKETS_AT, layout.SOON_EPOLL * SOCKET_WORDS);
   }
 
   #socket(socket: number): number {

@@ -45,12 +45,19 @@ const FULL_SCALE = 32_767;
 /** Of a sine that reaches full scale. */
 const FULL_SCALE_DBM0 = 3.14;
 
-/** Of two rates: where the filters between them stand. */
+/** Between two rates, and where they stand. Made when the thread begins: a memory that is to serve at once does not wait for them. */
 const FILTERS = [
-  { ratio: 2, upAt: layout.RESAMPLE_UP_2_AT, downAt: layout.RESAMPLE_DOWN_2_AT },
-  { ratio: 3, upAt: layout.RESAMPLE_UP_3_AT, downAt: layout.RESAMPLE_DOWN_3_AT },
-  { ratio: 6, upAt: layout.RESAMPLE_UP_6_AT, downAt: layout.RESAMPLE_DOWN_6_AT },
-];
+  filters(2, layout.RESAMPLE_UP_2_AT, layout.RESAMPLE_DOWN_2_AT),
+  filters(3, layout.RESAMPLE_UP_3_AT, layout.RESAMPLE_DOWN_3_AT),
+  filters(6, layout.RESAMPLE_UP_6_AT, layout.RESAMPLE_DOWN_6_AT),
+].flat();
+
+function filters(ratio: number, upAt: number, downAt: number): { at: number; taps: Int16Array }[] {
+  return [
+    { at: upAt, taps: raisingFilter(ratio, layout.RESAMPLE_TAPS) },
+    { at: downAt, taps: loweringFilter(ratio, layout.RESAMPLE_TAPS) },
+  ];
+}
 
 export class MixerMemory {
   readonly #memory: WebAssembly.Memory;
@@ -63,14 +70,7 @@ export class MixerMemory {
 
   /** What the core resamples with: once per memory. */
   writeFilters(): void {
-    for (const { ratio, upAt, downAt } of FILTERS) {
-      for (const [at, filter] of [
-        [upAt, raisingFilter(ratio, layout.RESAMPLE_TAPS)],
-        [downAt, loweringFilter(ratio, layout.RESAMPLE_TAPS)],
-      ] as const) {
-        new Int16Array(this.#memory.buffer, at, filter.length).set(filter);
-      }
-    }
+    for (const { at, taps } of FILTERS) new Int16Array(this.#memory.buffer, at, taps.length).set(taps);
   }
 
   /** The clock of players runs as long as there is a mixer. */

@@ -409,9 +409,7 @@ export class NativeSockets implements LaneSockets {
 
   #adopt(before: IoMemory): void {
     closeEpolls(before, this.#libc);
-    for (let socket = 0; socket < SOON_EPOLL; socket++) {
-      if (before.socketFd(socket) !== null) this.#io.adoptSocket(socket, before);
-    }
+    this.#io.adoptSockets(before);
   }
 }
 
