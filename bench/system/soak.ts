@@ -35,13 +35,21 @@ const CHECK_EVERY_SEGMENT = 10;
 const SETTLED_SHARE = 0.2;
 const HOUR_MS = 3_600_000;
 
-/** Least squares: bytes per hour. */
-export function slopePerHour(samples: { atMs: number; bytes: number }[]): number {
+/** Least squares: bytes per hour. Null: there is no telling from fewer than two samples. */
+export function slopePerHour(samples: { atMs: number; bytes: number }[]): number | null {
+  if (samples.length < 2) return null;
   const mean = (values: number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
   const [atMs, bytes] = [mean(samples.map((sample) => sample.atMs)), mean(samples.map((sample) => sample.bytes))];
   const covariance = samples.reduce((sum, sample) => sum + (sample.atMs - atMs) * (sample.bytes - bytes), 0);
   const variance = samples.reduce((sum, sample) => sum + (sample.atMs - atMs) ** 2, 0);
-  return variance === 0 ? 0 : (covariance / variance) * HOUR_MS;
+  return (covariance / variance) * HOUR_MS;
+}
+
+function growth(settled: Sample[]): Pick<Goal, 'seen' | 'remark'> {
+  const [floor, all] = [slopePerHour(floorOf(settled)), slopePerHour(settled)];
+  if (floor === null || all === null) return { seen: null, remark: 'too short: it takes three minutes to tell' };
+  const remark = `least squares over the lowest of each minute; over all samples ${(all / 1e6).toFixed(1)}; ${range(settled)}`;
+  return { seen: floor / 1e6, remark };
 }
 
 /** The lowest sample of each minute: growth, without the saw-tooth of garbage that waits for its collection. */
@@ -141,8 +149,7 @@ export async function soak(options: SoakOptions): Promise<Outcome> {
         better: 'less',
         goal: 1,
         stretch: 0.5,
-        seen: slopePerHour(floorOf(settled)) / 1e6,
-        remark: `least squares over the lowest of each minute; over all samples ${(slopePerHour(settled) / 1e6).toFixed(1)}; ${range(settled)}`,
+        ...growth(settled),
       },
       {
         name: 'soak: file handles more at the end',

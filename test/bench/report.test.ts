@@ -43,6 +43,6 @@ test('the machine and the versions of the peers stand at the top', () => {
 
 test('the slope of memory is that of the line through the samples', () => {
   const samples = [0, 1, 2, 3].map((minute) => ({ atMs: minute * 60_000, bytes: 1_000 + 50 * minute }));
-  assert.equal(Math.round(slopePerHour(samples)), 3_000);
-  assert.equal(slopePerHour(samples.slice(0, 1)), 0);
+  assert.equal(Math.round(slopePerHour(samples)!), 3_000);
+  assert.equal(slopePerHour(samples.slice(0, 1)), null);
 });
