@@ -1,7 +1,16 @@
-/** One life of a lane: a worker's task over fresh memory, and the answers that it owes. */
+/** One life of a lane: a worker's task over fresh memory, which waits until it is to begin, and the answers that it owes. */
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import type { Piscina } from 'piscina';
-import type { LaneCommand, LaneMessage, LaneTask, RefusedStream } from './lane-protocol.ts';
+import {
+  type Beginning,
+  type LaneCommand,
+  type LaneMessage,
+  type LaneTask,
+  type RefusedStream,
+  type StandbyMessage,
+  type StreamSetup,
+  toWire,
+} from './lane-protocol.ts';
 import { createLaneMemory, LaneMemory } from './memory.ts';
 import { SinkMemory } from './sink-memory.ts';
 import type { Wake } from './wake.ts';
@@ -19,7 +28,7 @@ export class LaneError extends Error {
 export interface LifeOptions {
   pool: Piscina;
   wake: Wake;
-  task: Omit<LaneTask, 'memory' | 'port'>;
+  task: Omit<LaneTask, 'memory' | 'port' | 'standby'>;
   lookBackBytes: number;
   onSealed: (path: string) => void;
   onJournalState: (full: boolean, error: string | null) => void;
@@ -34,8 +43,6 @@ export class LaneLife {
   readonly shared: WebAssembly.Memory;
   readonly memory: LaneMemory;
   readonly sinks: SinkMemory;
-  /** Monotonic: what memory says goes back to then. */
-  readonly bornUs = Number(process.hrtime.bigint() / 1000n);
   /** When it serves, with everything open again: those streams that could not be. */
   readonly ready: Promise<RefusedStream[]>;
   /** Resolves to why it ended; null: it was asked to. It touches nothing but its journal any more. */
@@ -44,9 +51,11 @@ export class LaneLife {
   readonly gone: Promise<void>;
   readonly #options: LifeOptions;
   readonly #port: MessagePort;
+  readonly #standby: MessagePort;
   readonly #waiting = new Map<number, Waiting>();
   readonly #ready = Promise.withResolvers<RefusedStream[]>();
   readonly #ended = Promise.withResolvers<Error | null>();
+  #bornUs = 0;
   #nextRequest = 1;
   /** What those hear who wait for an answer that will not come. */
   #over: LaneError | null = null;
@@ -58,14 +67,38 @@ export class LaneLife {
     this.sinks = new SinkMemory(this.shared);
     this.ready = this.#ready.promise;
     this.ended = this.#ended.promise;
-    const { port1, port2 } = new MessageChannel();
-    this.#port = port1.on('message', (message: LaneMessage) => this.#onMessage(message));
-    const task: LaneTask = { ...options.task, memory: this.shared, port: port2 };
-    this.gone = options.pool.run(task, { transferList: [port2] }).then(
+    const commands = new MessageChannel();
+    const standby = new MessageChannel();
+    this.#port = commands.port1.on('message', (message: LaneMessage) => this.#onMessage(message));
+    this.#standby = standby.port1;
+    const ports = { port: commands.port2, standby: standby.port2 };
+    const task: LaneTask = { ...options.task, memory: this.shared, ...ports };
+    this.gone = options.pool.run(task, { transferList: Object.values(ports) }).then(
       () => this.#end(null),
       (error: Error) => this.#end(error),
     );
     this.ready.catch(() => {}); // `ended` says the same
+  }
+
+  /** When it began, monotonic: what memory says goes back to then. */
+  get bornUs(): number {
+    return this.#bornUs;
+  }
+
+  /** A stream is open as this now, or not any more. Before it begins. */
+  tell(stream: number, setup: StreamSetup | null): void {
+    this.#standby.postMessage({ stream, setup: setup && toWire(setup) } satisfies StandbyMessage);
+  }
+
+  begin(begin: Beginning): void {
+    this.#bornUs = Number(process.hrtime.bigint() / 1000n);
+    this.#standby.postMessage({ begin } satisfies StandbyMessage);
+  }
+
+  /** It is not to begin. Resolves when its thread has nothing more to do. */
+  async dismiss(): Promise<void> {
+    this.#standby.close();
+    await this.gone;
   }
 
   /** Rejects with the LaneError of what is refused; LANE_DIED when the life ends before its answer. */
@@ -93,6 +126,7 @@ export class LaneLife {
   #end(error: Error | null): void {
     if (this.#over) return;
     this.#over = new LaneError('LANE_DIED', error ? `the lane died: ${error.message}` : 'the lane has ended');
+    this.#standby.close();
     this.#ended.resolve(error);
     this.#ready.reject(this.#over);
     for (const { reject } of this.#waiting.values()) reject(this.#over);

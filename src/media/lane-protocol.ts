@@ -1,4 +1,5 @@
 /** What the main thread and a lane's worker say to each other. One message per change of a session, none per packet. */
+import type { MessagePort } from 'node:worker_threads';
 import { Secret } from '../secret.ts';
 import type { StreamState } from './memory.ts';
 import type { MixerSetup } from './mixer-memory.ts';
@@ -9,25 +10,40 @@ import type { SrtpKeys, StreamSrtp } from './srtp-suites.ts';
 
 export interface LaneTask {
   memory: WebAssembly.Memory;
-  port: import('node:worker_threads').MessagePort;
+  /** Of commands, and answers to them. */
+  port: MessagePort;
+  /** Of what is open, as it changes; then of the order to begin. Closed without one: the lane is closed. */
+  standby: MessagePort;
   laneId: number;
   journalDir: string;
   sockets: SocketsOptions;
-  /** Memories of lives before, in which records may wait still, and which hold the sockets: of the last, and of those that it had not taken over. */
-  before: WebAssembly.Memory[];
-  /** Is open as soon as the life serves. */
-  contents: LaneContents;
   /** Lives before this one: numbers of epochs and SRTCP indices go on behind theirs. */
   life: number;
+  /** Where it may rehearse while it waits; null: it is to begin at once. */
+  rehearsal: WebAssembly.Memory | null;
 }
 
-/** By slot: what a life begins with. One message, for a lane that is started again may have thousands of streams. */
-export interface LaneContents {
+/**
+ * To a life that waits for its beginning. A lane may have thousands of streams, and their setups take long to cross: they are there when the life
+ * before dies.
+ */
+export type StandbyMessage =
+  /** Null: it is closed. */
+  { stream: number; setup: WireSetup | null } | { begin: Beginning };
+
+/** By slot: what is open beside the streams. */
+export interface Beginning {
   recordings: [number, RecordingSetup][];
-  streams: [number, WireSetup][];
   sinks: [number, WireSinkSetup][];
   players: [number, PlayerSetup][];
   mixers: [number, MixerSetup][];
+  /** Memories of lives before, in which records may wait still, and which hold the sockets: of the last, and of those that it had not taken over. */
+  before: WebAssembly.Memory[];
+}
+
+/** All that is open as soon as a life serves. */
+export interface LaneContents extends Beginning {
+  streams: ReadonlyMap<number, StreamSetup>;
 }
 
 /** A stream that was open and could not be opened again. */

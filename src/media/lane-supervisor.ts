@@ -1,6 +1,7 @@
 /**
- * Keeps a lane alive: one life after another, each with everything open that was, over fresh memory, on a thread that waits with
- * everything loaded. Commands wait meanwhile, and those that a death left without an answer are sent again.
+ * Keeps a lane alive: one life after another, each with everything open that was, over fresh memory. The next one waits on a thread of its
+ * own, with everything loaded, and knows the streams. Commands wait while there is none, and those that a death left without an answer are
+ * sent again.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
@@ -10,6 +11,7 @@ import { LaneCounts } from './lane-counts.ts';
 import { LaneError, LaneLife } from './lane-life.ts';
 import type { LaneCommand, RefusedStream } from './lane-protocol.ts';
 import { loadLibc } from './libc.ts';
+import { createLaneMemory } from './memory.ts';
 import { closeSocketsOf } from './native-sockets.ts';
 import { openWake, type Wake } from './wake.ts';
 
@@ -38,8 +40,8 @@ const WORKER = new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './work
 const MAX_DEATHS_IN_A_ROW = 7;
 const LONG_LIFE_MS = 10_000;
 const RESTART_BACKOFF_MS = 50;
-/** One that was to wait and is not ready after so long never will be: it was ended. */
-const SPARE_MS = 2_000;
+/** A thread that has not loaded after so long what it needs never will: it was ended. */
+const LOADING_MS = 2_000;
 /**
  * What a turn of the lane leaves behind is dead at once: much room for it would only be resident, 45 MB with V8's own choice. With little room it
  * is collected so often that what waits for the disk is taken for something that lasts, and stays for hours (seen: 44 KB a minute with
@@ -55,8 +57,8 @@ export class LaneSupervisor {
   readonly #onRestarted: (restart: Restart) => void;
   readonly #wake: Wake;
   /**
-   * One thread runs the lane, the other waits with everything loaded for the day that it dies. The pool itself does not replace one that
-   * died: a thread that starts takes time from the one that is to open everything.
+   * One thread runs the lane, the other has the life that waits for the day that it dies. The pool itself does not replace one that died: a
+   * thread that starts takes time from the one that is to open everything.
    */
   readonly #pool = new Piscina({
     filename: WORKER.href,
@@ -65,6 +67,8 @@ export class LaneSupervisor {
   });
   #life: LaneLife;
   #lives = 0;
+  /** Knows the streams, and waits for the end of the present one. Null: there is none yet, or its thread has ended. */
+  #next: LaneLife | null = null;
   /** Of lives whose records and sockets no life has taken over yet. */
   #before: WebAssembly.Memory[] = [];
   /** Resolves when the lives so far have closed their journals. */
@@ -73,8 +77,8 @@ export class LaneSupervisor {
   #up = Promise.withResolvers<void>();
   #isUp = false;
   #supervised: Promise<void> = Promise.resolve();
-  /** Resolves when the thread that waits is ready: before, it must not be ended. */
-  #spare: Promise<void> = Promise.resolve();
+  /** Resolves when the other thread may be ended: it must not be before. */
+  #loaded: Promise<void> = Promise.resolve();
   #closing = false;
 
   private constructor(options: LaneOptions, contents: OpenContents, onRestarted: (restart: Restart) => void) {
@@ -83,6 +87,7 @@ export class LaneSupervisor {
     this.#onRestarted = onRestarted;
     this.#wake = openWake(options.driver);
     this.#pool.on('error', () => {}); // what concerns the lane rejects its task
+    this.#contents.streams.onChange = (slot, setup) => this.#next?.tell(slot, setup);
     this.#life = this.#begin();
   }
 
@@ -102,7 +107,7 @@ export class LaneSupervisor {
       throw error;
     }
     supervisor.#rise();
-    supervisor.#keepSpare();
+    supervisor.#keepNext();
     supervisor.#supervised = supervisor.#supervise();
     return supervisor;
   }
@@ -129,17 +134,26 @@ export class LaneSupervisor {
     await this.#up.promise.then(() => this.#life.send({ do: 'stop' })).catch(() => {});
     await this.#supervised;
     await this.#gone;
-    await Promise.race([this.#spare, delay(SPARE_MS, null, { ref: false })]);
+    await Promise.race([this.#loaded.then(() => this.#next?.dismiss()), delay(LOADING_MS, null, { ref: false })]);
     await this.#pool.destroy();
     this.#closeSockets();
   }
 
   #begin(): LaneLife {
+    const life = this.#next ?? this.#newLife(this.#lives, null);
+    this.#next = null;
+    life.begin({ ...this.#contents.renewed(), before: this.#before });
+    return life;
+  }
+
+  /** `rehearsal`: a memory to rehearse on while it waits. */
+  #newLife(life: number, rehearsal: WebAssembly.Memory | null): LaneLife {
     const { laneId, journalDir, driver, dscp, lookBackBytes, onSealed, onJournalState } = this.#options;
     const sockets = { driver, dscp, wakeFd: this.#wake.fd };
-    const contents = this.#contents.renewed();
-    const task = { laneId, journalDir, sockets, contents, before: this.#before, life: this.#lives };
-    return new LaneLife({ pool: this.#pool, wake: this.#wake, task, lookBackBytes, onSealed, onJournalState });
+    const task = { laneId, journalDir, sockets, life, rehearsal };
+    const made = new LaneLife({ pool: this.#pool, wake: this.#wake, task, lookBackBytes, onSealed, onJournalState });
+    for (const [slot, setup] of this.#contents.streams.open) made.tell(slot, setup);
+    return made;
   }
 
   /** Of the present life, when those before have closed theirs. */
@@ -173,16 +187,29 @@ export class LaneSupervisor {
     this.#before = [...this.#before, this.#life.shared];
     this.#lives += 1;
     this.#life = this.#begin();
-    this.#openJournal().catch(() => {}); // a life that cannot have a journal dies of it
+    this.#openJournal().then(
+      () => this.#keepNext(),
+      () => {}, // a life that cannot have a journal dies of it
+    );
     const refused = await this.#life.ready;
     this.#rise();
     this.#onRestarted({ error, lives: this.#lives, refused });
-    this.#keepSpare();
   }
 
-  /** Whatever thread has nothing to do takes it, and a new one if there is none: then it is ready for the next life. */
-  #keepSpare(): void {
-    this.#spare = this.#pool.run({}, { name: 'prepare' }).catch(() => {}); // the next life starts a thread then
+  /** When the lane is up and has its journal: until then a thread that starts would take time from it. */
+  #keepNext(): void {
+    if (this.#closing) return;
+    const loaded = this.#pool.run({}, { name: 'load' }).then(() => {
+      if (this.#closing || this.#next) return;
+      const rehearsal = createLaneMemory(0);
+      const next = this.#newLife(this.#lives + 1, rehearsal);
+      this.#next = next;
+      void next.ended.then(() => {
+        if (this.#next === next) this.#next = null;
+        this.#closeSocketsOf([rehearsal]);
+      });
+    });
+    this.#loaded = loaded.catch(() => {}); // the next life starts a thread then
   }
 
   #rise(): void {
@@ -202,12 +229,15 @@ export class LaneSupervisor {
     if (error) onJournalState(true, `lane ${laneId} is gone for good: ${error.message}`);
   }
 
-  /** Those that a life which did not end well has left. */
   #closeSockets(): void {
-    const libc = this.#options.driver === 'native' ? loadLibc() : 'dgram';
-    if (typeof libc !== 'string') {
-      for (const memory of [...this.#before, this.#life.shared]) closeSocketsOf(memory, libc);
-    }
+    this.#closeSocketsOf([...this.#before, this.#life.shared]);
     this.#wake.close();
+  }
+
+  /** Those that a life which did not end well has left. */
+  #closeSocketsOf(memories: WebAssembly.Memory[]): void {
+    const libc = this.#options.driver === 'native' ? loadLibc() : 'dgram';
+    if (typeof libc === 'string') return;
+    for (const memory of memories) closeSocketsOf(memory, libc);
   }
 }

@@ -63,7 +63,7 @@ export class Lane {
     const slot = this.#open.recordings.take();
     const setup = { id, paused: false, isRecorded, isLookBackPaused: false };
     await this.#supervisor.command({ do: 'open-recording', slot, setup });
-    this.#open.recordings.open.set(slot, setup);
+    this.#open.recordings.put(slot, setup);
     return slot;
   }
 
@@ -89,7 +89,7 @@ export class Lane {
     const slot = streams.take();
     try {
       await this.#supervisor.command({ do: 'open-stream', slot, setup: toWire(setup) });
-      streams.open.set(slot, setup);
+      streams.put(slot, setup);
       this.#supervisor.counts.openStream(slot);
       return slot;
     } catch (error) {
@@ -99,14 +99,14 @@ export class Lane {
   }
 
   async updateStream(slot: number, setup: StreamSetup): Promise<void> {
-    const streams = this.#open.streams.open;
-    const before = streams.get(slot);
-    streams.set(slot, setup);
+    const { streams } = this.#open;
+    const before = streams.open.get(slot);
+    streams.put(slot, setup);
     try {
       await this.#supervisor.command({ do: 'update-stream', slot, setup: toWire(setup) });
     } catch (error) {
       // Refused, it is as it was, after a restart too.
-      if (before && streams.has(slot)) streams.set(slot, before);
+      if (before && streams.open.has(slot)) streams.put(slot, before);
       throw error;
     }
   }
@@ -114,7 +114,7 @@ export class Lane {
   /** Resolves to all that it has counted. */
   async closeStream(slot: number): Promise<StreamCounts> {
     const { streams } = this.#open;
-    streams.open.delete(slot);
+    streams.remove(slot);
     try {
       await this.#supervisor.command({ do: 'close-stream', slot });
       return this.streamCounters(slot);
@@ -130,7 +130,7 @@ export class Lane {
     const slot = sinks.take();
     try {
       await this.#supervisor.command({ do: 'open-sink', slot, setup: sinkToWire(setup) });
-      sinks.open.set(slot, setup);
+      sinks.put(slot, setup);
       return slot;
     } catch (error) {
       sinks.giveBack(slot);
@@ -146,7 +146,7 @@ export class Lane {
   /** Resolves to what it has sent. */
   async closeSink(slot: number): Promise<SinkCounts> {
     const { sinks } = this.#open;
-    sinks.open.delete(slot);
+    sinks.remove(slot);
     await this.#supervisor.command({ do: 'close-sink', slot });
     const counts = this.sinkCounts(slot);
     sinks.giveBack(slot);
@@ -166,18 +166,18 @@ export class Lane {
   async openPlayer(setup: PlayerSetup): Promise<number> {
     const slot = this.#open.players.take();
     await this.#supervisor.command({ do: 'open-player', slot, setup });
-    this.#open.players.open.set(slot, setup);
+    this.#open.players.put(slot, setup);
     return slot;
   }
 
   /** Other payload types. */
   async updatePlayer(slot: number, setup: PlayerSetup): Promise<void> {
-    this.#open.players.open.set(slot, setup);
+    this.#open.players.put(slot, setup);
     await this.#supervisor.command({ do: 'update-player', slot, setup });
   }
 
   async closePlayer(slot: number): Promise<void> {
-    this.#open.players.open.delete(slot);
+    this.#open.players.remove(slot);
     await this.#supervisor.command({ do: 'close-player', slot }).finally(() => this.#open.players.giveBack(slot));
   }
 
@@ -185,18 +185,18 @@ export class Lane {
   async openMixer(setup: MixerSetup): Promise<number> {
     const slot = this.#open.mixers.take();
     await this.#supervisor.command({ do: 'open-mixer', slot, setup });
-    this.#open.mixers.open.set(slot, setup);
+    this.#open.mixers.put(slot, setup);
     return slot;
   }
 
   /** Others are heard. */
   async changeMixer(slot: number, setup: MixerSetup): Promise<void> {
-    this.#open.mixers.open.set(slot, setup);
+    this.#open.mixers.put(slot, setup);
     await this.#supervisor.command({ do: 'update-mixer', slot, setup });
   }
 
   async closeMixer(slot: number): Promise<void> {
-    this.#open.mixers.open.delete(slot);
+    this.#open.mixers.remove(slot);
     await this.#supervisor.command({ do: 'close-mixer', slot }).finally(() => this.#open.mixers.giveBack(slot));
   }
 

@@ -6,8 +6,9 @@ export class LaneFull extends Error {
 }
 
 export class Slots<T> {
-  /** What is open, by its place. A place is taken before something is open there, and may be longer. */
-  readonly open = new Map<number, T>();
+  /** Hears of what is opened, changed (its new value) and closed (null). */
+  onChange: (slot: number, value: T | null) => void = () => {};
+  readonly #open = new Map<number, T>();
   readonly #what: string;
   readonly #count: number;
   readonly #free: number[];
@@ -16,6 +17,11 @@ export class Slots<T> {
     this.#what = what;
     this.#count = count;
     this.#free = Array.from({ length: count }, (_, i) => count - 1 - i);
+  }
+
+  /** What is open, by its place. A place is taken before something is open there, and may be longer. */
+  get open(): ReadonlyMap<number, T> {
+    return this.#open;
   }
 
   get taken(): number {
@@ -29,8 +35,19 @@ export class Slots<T> {
     return slot;
   }
 
+  /** Is open there, or has changed. */
+  put(slot: number, value: T): void {
+    this.#open.set(slot, value);
+    this.onChange(slot, value);
+  }
+
+  /** Is not open any more; its place is taken still. */
+  remove(slot: number): void {
+    if (this.#open.delete(slot)) this.onChange(slot, null);
+  }
+
   giveBack(slot: number): void {
-    this.open.delete(slot);
+    this.remove(slot);
     this.#free.push(slot);
   }
 }

@@ -1,6 +1,8 @@
 /** A lane whose worker dies is started again: its streams are received on the same ports, and the journal goes on. */
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
 import { readdirSync, readlinkSync } from 'node:fs';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -8,6 +10,7 @@ import { Piscina } from 'piscina';
 import * as layout from '../../assembly/layout.ts';
 import { KIND_RTP } from '../../src/journal/format.ts';
 import type { StreamMedia } from '../../src/media/index.ts';
+import { LaneLife } from '../../src/media/lane-life.ts';
 import { Secret, Srtp, type SrtpKeys } from '../../src/media/srtp.ts';
 import { LOOPBACK, notesOf, PCMU, Sender, TestEngine, until } from './loopback.ts';
 import { newKeys, Receiver, sessionOf } from './receiver.ts';
@@ -19,19 +22,26 @@ const PREPARE_MS = 1_000;
 const SUITE = 'AEAD_AES_128_GCM';
 const STREAM = { label: '1', channel: 0, payloadTypes: PCMU, remote: null, rtcpMux: false };
 
-/** What the lanes of this process run on: their pools and memories, seen as they are made. */
+/** What the lanes of this process run on: their pools, and the memories of lives that were made, and of those that have begun. */
 const pools: Piscina[] = [];
+const made: WebAssembly.Memory[] = [];
 const memories: WebAssembly.Memory[] = [];
 /** Settles when the newest thread that is to wait does: until then it loads an addon, and Node does not bear that it is ended. */
 let prepared: Promise<unknown> = Promise.resolve();
 const run = Piscina.prototype.run;
 Piscina.prototype.run = function (this: Piscina, task: { memory?: WebAssembly.Memory }, ...rest: unknown[]) {
   if (!pools.includes(this)) pools.push(this);
-  if (task.memory) memories.push(task.memory);
+  if (task.memory) made.push(task.memory);
   const running = Reflect.apply(run, this, [task, ...rest]) as ReturnType<typeof run>;
   if (!task.memory) prepared = Promise.race([running.catch(() => {}), delay(PREPARE_MS, null, { ref: false })]);
   return running;
 } as typeof run;
+
+const { begin } = LaneLife.prototype;
+LaneLife.prototype.begin = function (this: LaneLife, ...args: Parameters<typeof begin>) {
+  memories.push(this.shared);
+  begin.apply(this, args);
+};
 
 /** A chain of staged records that leads out of the memory: the core traps when it flushes. */
 function corrupt(): void {
@@ -56,9 +66,22 @@ function endThreads(): Promise<unknown> {
 /** What only sockets can do that outlive their thread. */
 const testNative: typeof test = TestEngine.sockets === 'dgram' ? ((() => {}) as never) : test;
 
+/** Only the thread that runs the lane: the next life waits on the other. */
+async function endLane(): Promise<void> {
+  const next = await waitingLife();
+  await pools.at(-1)!.threads[0]!.terminate();
+  await until(() => memories.at(-1) === next, 'the life that has waited to begin');
+}
+
+async function waitingLife(): Promise<WebAssembly.Memory> {
+  await until(() => made.at(-1) !== memories.at(-1), 'a life to wait');
+  return made.at(-1)!;
+}
+
 const DEATHS: [how: string, kill: () => void | Promise<void>][] = [
   ['its core traps', corrupt],
-  ['its thread is ended', terminate],
+  ['its thread is ended', endLane],
+  ['its threads are ended', terminate],
 ];
 
 const restarts = (tested: TestEngine) => tested.events.filter(({ type }) => type === 'lane-restarted').length;
@@ -161,6 +184,50 @@ function linkOf(fd: string): string {
     return ''; // that of the folder itself, closed by now
   }
 }
+
+test('a life that has waited for its beginning knows what was opened, changed and closed meanwhile', async () => {
+  const tested = await TestEngine.start();
+  const sender = await Sender.open();
+  const session = await tested.engine.openSession();
+  const [first, then, others] = [newKeys(SUITE), newKeys(SUITE), newKeys(SUITE)];
+  const options = { ...STREAM, remote: sender.remote };
+  const changed = await session.addStream({ ...options, srtp: { receive: first, send: others } });
+  const closed = await session.addStream(options);
+  await waitingLife();
+  await session.updateStream(changed.index, { ...options, srtp: { receive: then, send: others } });
+  await session.removeStream(closed.index);
+  const opened = await session.addStream(options);
+  await endLane();
+  await until(() => restarts(tested) === 1, 'the restart');
+  sender.send(protectRtp(sessionOf(then).rtp, 0, rtp({ seq: 1 })), changed);
+  sender.send(rtp({ seq: 1 }), opened);
+  await until(() => session.counters().every(({ received }) => received === 1), 'a packet of each');
+  const isFree = createSocket('udp4').bind(closed.rtpPort, LOOPBACK);
+  await once(isFree, 'listening');
+  isFree.close();
+  await session.close();
+  sender.close();
+  await tested.close();
+});
+
+test('a lane whose next life has ended while it waited is started again all the same', async () => {
+  const tested = await TestEngine.start();
+  const sender = await Sender.open();
+  const session = await tested.engine.openSession();
+  const media = await session.addStream({ ...STREAM, remote: sender.remote });
+  const next = await waitingLife();
+  await prepared;
+  await pools.at(-1)!.threads[1]!.terminate();
+  await sendUntilReceived(tested, sender, media, 1);
+  assert.equal(restarts(tested), 0, 'the lane goes on');
+  corrupt();
+  await until(() => restarts(tested) === 1, 'the restart');
+  assert.ok(!memories.includes(next));
+  await sendUntilReceived(tested, sender, media, 2);
+  await session.close();
+  sender.close();
+  await tested.close();
+});
 
 test('SRTP goes on under its keys after a restart, at the ROC where it was', async () => {
   const tested = await TestEngine.start();

@@ -1,26 +1,36 @@
 /** Ways for a lane to die, from outside: its workers and memories are seen as they are made. Import this before an engine starts. */
 import { Piscina } from 'piscina';
 import * as layout from '../../../assembly/layout.ts';
-import { OpenContents } from '../../../src/media/lane-contents.ts';
+import { LaneLife } from '../../../src/media/lane-life.ts';
 import type { LaneTask } from '../../../src/media/lane-protocol.ts';
 
-/** By lane: what its latest life runs on. */
-const lives = new Map<number, { pool: Piscina; memory: WebAssembly.Memory }>();
+interface LifeSeen {
+  laneId: number;
+  pool: Piscina;
+  memory: WebAssembly.Memory;
+}
 
-const run = Piscina.prototype.run;
+/** What lives were made on, with those that wait for their beginning. */
+const made: LifeSeen[] = [];
+/** By lane: the latest that has begun. */
+const lives = new Map<number, LifeSeen>();
+let seenMs = 0;
+
+const { run } = Piscina.prototype;
 Piscina.prototype.run = function (this: Piscina, task: Partial<LaneTask>, ...rest: unknown[]) {
-  if (task.memory) lives.set(task.laneId!, { pool: this, memory: task.memory });
+  if (task.memory) made.push({ laneId: task.laneId!, pool: this, memory: task.memory });
   return Reflect.apply(run, this, [task, ...rest]) as ReturnType<typeof run>;
 } as typeof run;
 
-let seenMs = 0;
-const { renewed } = OpenContents.prototype;
-OpenContents.prototype.renewed = function (this: OpenContents) {
+const { begin } = LaneLife.prototype;
+LaneLife.prototype.begin = function (this: LaneLife, ...args: Parameters<typeof begin>) {
   seenMs = performance.now();
-  return renewed.call(this);
+  const life = made.find(({ memory }) => memory === this.shared)!;
+  lives.set(life.laneId, life);
+  begin.apply(this, args);
 };
 
-/** When the death of the latest lane that died was seen: what is to be open in its next life is asked for then. */
+/** When the death of the latest lane that died was seen: its next life is to begin then. */
 export function deathSeenMs(): number {
   return seenMs;
 }

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { demultiplex, leftOverSegments, packetFilePath } from '../../../src/journal/index.ts';
 import { MediaEngine, type MediaSession } from '../../../src/media/index.ts';
-import { LaneMemory } from '../../../src/media/memory.ts';
+import { LaneMemory, MAX_STREAMS } from '../../../src/media/memory.ts';
 import { FinaliserCore } from '../../../src/media/render.ts';
 import { certifyStream } from '../../../src/recording/certificate.ts';
 import { scan } from '../../../src/recording/scan.ts';
@@ -30,8 +30,9 @@ export interface CallsSetup {
 export interface Outage {
   /** From the order to die until the death is seen: a trap comes with the next batch of packets. */
   seenMs: number;
-  /** From then until packets are processed again, and until the lane takes commands. */
+  /** From then until packets are processed again, until those of the last of its streams are, and until the lane takes commands. */
   receivingMs: number;
+  allReceivingMs: number;
   servingMs: number;
 }
 
@@ -82,9 +83,20 @@ async function kill({ lane, death }: { lane: number; death: Death }): Promise<Ou
   const orderedMs = performance.now();
   DEATHS[death](lane);
   while (memoryOf(lane) === before || new LaneMemory(memoryOf(lane)).totals().received === 0) await delay(1);
-  const receivedMs = performance.now();
-  const diedMs = deathSeenMs();
-  return { seenMs: diedMs - orderedMs, receivingMs: receivedMs - diedMs, servingMs: (await restarted) - diedMs };
+  const receivingMs = performance.now() - deathSeenMs();
+  const streams = 2 * calls.filter((call) => call.lane === lane).length;
+  while (heardStreams(lane) < streams) await delay(1);
+  const allReceivingMs = performance.now() - deathSeenMs();
+  const servingMs = (await restarted) - deathSeenMs();
+  return { seenMs: deathSeenMs() - orderedMs, receivingMs, allReceivingMs, servingMs };
+}
+
+/** In its present life. */
+function heardStreams(lane: number): number {
+  const memory = new LaneMemory(memoryOf(lane));
+  let heard = 0;
+  for (let slot = 0; slot < MAX_STREAMS; slot++) heard += memory.lastPacketUs(slot) > 0 ? 1 : 0;
+  return heard;
 }
 
 async function certify(lane: number, packetsDir: string, sentOfEach: number): Promise<Certified> {
