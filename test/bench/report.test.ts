@@ -41,8 +41,14 @@ test('the machine and the versions of the peers stand at the top', () => {
   assert.equal(table(EMPTY).split('\n')[0], 'a CPU, 2 cores, Linux 6.1, Node v24, rtpengine 10.5');
 });
 
-test('the slope of memory is that of the line through the samples', () => {
-  const samples = [0, 1, 2, 3].map((minute) => ({ atMs: minute * 60_000, bytes: 1_000 + 50 * minute }));
-  assert.equal(Math.round(slopePerHour(samples)!), 3_000);
-  assert.equal(slopePerHour(samples.slice(0, 1)), null);
+test('the slope of memory is that of what goes on growing, evenly or in steps, not of what grew once', () => {
+  const slope = (bytesAt: (minute: number) => number) =>
+    slopePerHour(Array.from({ length: 24 }, (_, minute) => ({ atMs: minute * 60_000, bytes: bytesAt(minute) })));
+  assert.equal(Math.round(slope((minute) => 1_000 + 50 * minute)!), 3_000);
+  assert.ok(slope((minute) => 1_200 * Math.floor(minute / 6))! > 6_000, '12,000 an hour, in four steps');
+  assert.equal(
+    slope((minute) => (minute < 3 ? 0 : 1_200)),
+    0,
+  );
+  assert.equal(slopePerHour([{ atMs: 0, bytes: 1_000 }]), null);
 });
