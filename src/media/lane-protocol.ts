@@ -43,7 +43,7 @@ export interface Beginning {
 
 /** All that is open as soon as a life serves. */
 export interface LaneContents extends Beginning {
-  streams: ReadonlyMap<number, StreamSetup>;
+  streams: Map<number, StreamSetup>;
 }
 
 /** A stream that was open and could not be opened again. */

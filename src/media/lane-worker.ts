@@ -134,6 +134,7 @@ export class LaneWorker {
       this.#listen(command);
     }
     for (const [slot, setup] of mixers) this.#listen({ do: 'open-mixer', slot, setup });
+    streams.clear(); // whoever called holds it as long as the lane lives, and streams close before
     return refused;
   }
 
