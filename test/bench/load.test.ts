@@ -10,7 +10,7 @@ import { Rtpengine } from '../../bench/peers/rtpengine.ts';
 import { coresToMeasureOn } from '../../bench/pin.ts';
 import { type ForwardContender, NotDone } from '../../bench/system/contender.ts';
 import { type ForwardingPlan, forwarding } from '../../bench/system/forwarding.ts';
-import { recording } from '../../bench/system/recording.ts';
+import { RecordingRig } from '../../bench/system/recording.ts';
 
 const cores = coresToMeasureOn();
 const hasKoffi = spawnSync(process.execPath, ['-e', "require('koffi')"]).status === 0;
@@ -20,9 +20,17 @@ const PLAN: ForwardingPlan = { ...SHORT, streams: 10, sinks: 1, isSrtp: false, i
 
 test('ours records: every packet is in the journal as it was sent', { skip }, async () => {
   for (const isSrtp of [true, false]) {
-    const { packets, cpuUsPerPacket } = await recording({ ...SHORT, calls: 5, isSrtp });
-    assert.equal(packets, 150);
-    assert.ok(cpuUsPerPacket > 0);
+    const rig = await RecordingRig.start({ ...SHORT, isSrtp }, 5);
+    try {
+      await rig.open(5);
+      const { packets, cpuUs } = await rig.load(SHORT.warmUpMs, SHORT.measureMs);
+      assert.equal(packets, 150);
+      assert.ok(cpuUs > 0);
+      assert.equal(await rig.missing(), 0);
+      await rig.check();
+    } finally {
+      await rig.close();
+    }
   }
 });
 
