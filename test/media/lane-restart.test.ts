@@ -3,15 +3,15 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { readdirSync, readlinkSync } from 'node:fs';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Piscina } from 'piscina';
 import * as layout from '../../assembly/layout.ts';
+import { DEATHS, type LifeSeen, lifeOf, waitingLifeOf } from '../../bench/system/contenders/lane-death.ts';
 import { KIND_RTP } from '../../src/journal/format.ts';
 import type { StreamMedia } from '../../src/media/index.ts';
-import { LaneLife } from '../../src/media/lane-life.ts';
 import { Secret, Srtp, type SrtpKeys } from '../../src/media/srtp.ts';
+import { openSockets } from './descriptors.ts';
 import { LOOPBACK, notesOf, PCMU, Sender, TestEngine, until } from './loopback.ts';
 import { newKeys, Receiver, sessionOf } from './receiver.ts';
 import { rtp } from './rig.ts';
@@ -22,30 +22,18 @@ const PREPARE_MS = 1_000;
 const SUITE = 'AEAD_AES_128_GCM';
 const STREAM = { label: '1', channel: 0, payloadTypes: PCMU, remote: null, rtcpMux: false };
 
-/** What the lanes of this process run on: their pools, and the memories of lives that were made, and of those that have begun. */
-const pools: Piscina[] = [];
-const made: WebAssembly.Memory[] = [];
-const memories: WebAssembly.Memory[] = [];
 /** Settles when the newest thread that is to wait does: until then it loads an addon, and Node does not bear that it is ended. */
 let prepared: Promise<unknown> = Promise.resolve();
-const run = Piscina.prototype.run;
+const { run } = Piscina.prototype;
 Piscina.prototype.run = function (this: Piscina, task: { memory?: WebAssembly.Memory }, ...rest: unknown[]) {
-  if (!pools.includes(this)) pools.push(this);
-  if (task.memory) made.push(task.memory);
   const running = Reflect.apply(run, this, [task, ...rest]) as ReturnType<typeof run>;
   if (!task.memory) prepared = Promise.race([running.catch(() => {}), delay(PREPARE_MS, null, { ref: false })]);
   return running;
 } as typeof run;
 
-const { begin } = LaneLife.prototype;
-LaneLife.prototype.begin = function (this: LaneLife, ...args: Parameters<typeof begin>) {
-  memories.push(this.shared);
-  begin.apply(this, args);
-};
-
 /** A chain of staged records that leads out of the memory: the core traps when it flushes. */
 function corrupt(): void {
-  const view = new DataView(memories.at(-1)!.buffer);
+  const view = new DataView(lifeOf(0).memory.buffer);
   view.setUint32(layout.RECORDINGS_AT + layout.RECORDING_HEAD_AT, 0xffff_fff0, true);
   view.setUint32(layout.RECORDINGS_AT + layout.RECORDING_COUNT_AT, 1, true);
   view.setUint32(layout.LANE_AT + layout.LANE_DIRTY_HEAD_AT, 1, true);
@@ -60,7 +48,7 @@ async function terminate(): Promise<void> {
 
 /** They are being ended when this returns. */
 function endThreads(): Promise<unknown> {
-  return Promise.all(pools.at(-1)!.threads.map((thread) => thread.terminate()));
+  return Promise.all(lifeOf(0).pool.threads.map((thread) => thread.terminate()));
 }
 
 /** What only sockets can do that outlive their thread. */
@@ -69,16 +57,16 @@ const testNative: typeof test = TestEngine.sockets === 'dgram' ? ((() => {}) as 
 /** Only the thread that runs the lane: the next life waits on the other. */
 async function endLane(): Promise<void> {
   const next = await waitingLife();
-  await pools.at(-1)!.threads[0]!.terminate();
-  await until(() => memories.at(-1) === next, 'the life that has waited to begin');
+  DEATHS.exit(0);
+  await until(() => next.hasBegun, 'the life that has waited to begin');
 }
 
-async function waitingLife(): Promise<WebAssembly.Memory> {
-  await until(() => made.at(-1) !== memories.at(-1), 'a life to wait');
-  return made.at(-1)!;
+async function waitingLife(): Promise<LifeSeen> {
+  await until(() => waitingLifeOf(0) !== null, 'a life to wait');
+  return waitingLifeOf(0)!;
 }
 
-const DEATHS: [how: string, kill: () => void | Promise<void>][] = [
+const KILLS: [how: string, kill: () => void | Promise<void>][] = [
   ['its core traps', corrupt],
   ['its thread is ended', endLane],
   ['its threads are ended', terminate],
@@ -93,7 +81,7 @@ async function sendUntilReceived(tested: TestEngine, sender: Sender, media: Stre
   await until(() => received() > before, `packet ${seq}`);
 }
 
-for (const [how, kill] of DEATHS) {
+for (const [how, kill] of KILLS) {
   test(`when ${how}, streams are received again on the same ports and the journal goes on`, async () => {
     const tested = await TestEngine.start();
     const sender = await Sender.open();
@@ -163,9 +151,7 @@ testNative('what comes while a lane is down waits in its sockets', async () => {
 });
 
 testNative('a lane leaves no descriptor behind, whether it ends or dies', async () => {
-  const descriptors = () =>
-    readdirSync('/proc/self/fd').filter((fd) => /socket|eventpoll|eventfd/.test(linkOf(fd))).length;
-  const before = descriptors();
+  const before = openSockets().length;
   const tested = await TestEngine.start({ sockets: 'native' });
   const recording = await tested.engine.openRecording(randomUUID());
   for (const channel of [0, 1]) await recording.addStream({ ...STREAM, channel });
@@ -173,17 +159,9 @@ testNative('a lane leaves no descriptor behind, whether it ends or dies', async 
   await until(() => restarts(tested) === 1, 'the restart');
   await recording.addStream(STREAM);
   await tested.engine.close();
-  await until(() => descriptors() === before, 'the descriptors');
+  await until(() => openSockets().length === before, 'the descriptors');
   await tested.close();
 });
-
-function linkOf(fd: string): string {
-  try {
-    return readlinkSync(`/proc/self/fd/${fd}`);
-  } catch {
-    return ''; // that of the folder itself, closed by now
-  }
-}
 
 test('a life that has waited for its beginning knows what was opened, changed and closed meanwhile', async () => {
   const tested = await TestEngine.start();
@@ -217,12 +195,12 @@ test('a lane whose next life has ended while it waited is started again all the 
   const media = await session.addStream({ ...STREAM, remote: sender.remote });
   const next = await waitingLife();
   await prepared;
-  await pools.at(-1)!.threads[1]!.terminate();
+  await next.pool.threads[1]!.terminate();
   await sendUntilReceived(tested, sender, media, 1);
   assert.equal(restarts(tested), 0, 'the lane goes on');
   corrupt();
   await until(() => restarts(tested) === 1, 'the restart');
-  assert.ok(!memories.includes(next));
+  assert.ok(!next.hasBegun);
   await sendUntilReceived(tested, sender, media, 2);
   await session.close();
   sender.close();

@@ -1,7 +1,7 @@
 /** Mixtures of streams over real sockets: a supervisor, a conference, parties who are told by a tone; with SRTP, and over the death of a lane. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Piscina } from 'piscina';
+import { lifeOf } from '../../bench/system/contenders/lane-death.ts';
 import { LaneFull, type MixOptions, type MixSink, type PayloadType, type StreamMedia } from '../../src/media/index.ts';
 import { parseRtcp } from '../../src/media/rtcp.ts';
 import { ffmpeg, int16, withoutFfmpeg } from '../ffmpeg.ts';
@@ -17,13 +17,6 @@ const DTMF: PayloadType = { payloadType: 101, encoding: 'telephone-event', clock
 /** Octets of PCMU and what they stand for (G.711 table 2). */
 const LOUD = { octet: 0x90, linear: 15_996 };
 const SOFT = { octet: 0xc0, linear: 1884 };
-
-const pools: Piscina[] = [];
-const run = Piscina.prototype.run;
-Piscina.prototype.run = function (this: Piscina, ...args: Parameters<typeof run>) {
-  if (!pools.includes(this)) pools.push(this);
-  return Reflect.apply(run, this, args) as ReturnType<typeof run>;
-} as typeof run;
 
 /** Speaks 20 ms of PCMU whenever it is time, to the stream that it has. */
 class Party {
@@ -249,7 +242,7 @@ test('a lane that is started again sends its mixes on, as other sources', async 
   const isHeard = () => receiver.packets.length > 0 && isSteady(receiver.packets.at(-1)!, LOUD.linear);
   await whileSpeaking([party], isHeard, 'the first life');
   const before = mix.ssrc;
-  await Promise.all(pools.at(-1)!.threads.map((thread) => thread.terminate()));
+  await Promise.all(lifeOf(0).pool.threads.map((thread) => thread.terminate()));
   await until(() => tested.events.some(({ type }) => type === 'lane-restarted'), 'the restart');
   assert.notEqual(mix.ssrc, before);
   receiver.packets.length = 0;

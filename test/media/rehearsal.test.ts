@@ -1,11 +1,11 @@
 /** A life that waits rehearses its beginning, and leaves nothing behind. */
 import assert from 'node:assert/strict';
-import { readdirSync, readlinkSync } from 'node:fs';
 import { test } from 'node:test';
 import { loadLibc } from '../../src/media/libc.ts';
 import { createLaneMemory, LaneMemory } from '../../src/media/memory.ts';
 import { rehearse } from '../../src/media/rehearsal.ts';
 import { openWake } from '../../src/media/wake.ts';
+import { openSockets } from './descriptors.ts';
 
 /** Streams that have been opened over any memory. */
 let opened = 0;
@@ -15,28 +15,16 @@ LaneMemory.prototype.openStream = function (this: LaneMemory, ...args: Parameter
   openStream.apply(this, args);
 };
 
-function descriptors(): string[] {
-  return readdirSync('/proc/self/fd')
-    .map((fd) => {
-      try {
-        return readlinkSync(`/proc/self/fd/${fd}`);
-      } catch {
-        return ''; // that of the folder itself, closed by now
-      }
-    })
-    .filter((link) => /socket|eventpoll|eventfd/.test(link));
-}
-
 const skip = typeof loadLibc() === 'string' ? 'there is no native driver here' : false;
 
 test('it opens streams, closes their sockets, and its memory is as new', { skip }, async () => {
   const wake = openWake('native');
-  const before = descriptors();
+  const before = openSockets();
   const memory = createLaneMemory(0);
   opened = 0;
   await rehearse(memory, { driver: 'native', dscp: 0, wakeFd: wake.fd }, new Promise(() => {}));
   assert.ok(opened >= 100, `${opened} streams`);
-  assert.deepEqual(descriptors(), before);
+  assert.deepEqual(openSockets(), before);
   assert.ok(new Uint32Array(memory.buffer).every((word) => word === 0));
   wake.close();
 });

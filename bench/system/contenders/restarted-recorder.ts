@@ -10,7 +10,7 @@ import { certifyStream } from '../../../src/recording/certificate.ts';
 import { scan } from '../../../src/recording/scan.ts';
 import { PCMU, streamKeys } from '../load/packets.ts';
 import { serve } from '../remote.ts';
-import { DEATHS, type Death, deathSeenMs, memoryOf } from './lane-death.ts';
+import { DEATHS, type Death, deathSeenMs, lifeOf } from './lane-death.ts';
 
 export interface RestartSetup {
   address: string;
@@ -76,13 +76,13 @@ async function openCall(lane: number, firstStream: number, { address, sourcePort
 }
 
 async function kill({ lane, death }: { lane: number; death: Death }): Promise<Outage> {
-  const before = memoryOf(lane);
+  const before = lifeOf(lane);
   const restarted = new Promise<number>((resolve) => {
     onRestarted = () => resolve(performance.now());
   });
   const orderedMs = performance.now();
   DEATHS[death](lane);
-  while (memoryOf(lane) === before || new LaneMemory(memoryOf(lane)).totals().received === 0) await delay(1);
+  while (lifeOf(lane) === before || new LaneMemory(lifeOf(lane).memory).totals().received === 0) await delay(1);
   const receivingMs = performance.now() - deathSeenMs();
   const streams = 2 * calls.filter((call) => call.lane === lane).length;
   while (heardStreams(lane) < streams) await delay(1);
@@ -93,7 +93,7 @@ async function kill({ lane, death }: { lane: number; death: Death }): Promise<Ou
 
 /** In its present life. */
 function heardStreams(lane: number): number {
-  const memory = new LaneMemory(memoryOf(lane));
+  const memory = new LaneMemory(lifeOf(lane).memory);
   let heard = 0;
   for (let slot = 0; slot < MAX_STREAMS; slot++) heard += memory.lastPacketUs(slot) > 0 ? 1 : 0;
   return heard;
