@@ -490,6 +490,8 @@ export const SOCKET_FD_AT = 0;
 export const SOCKET_PORT_AT = 4;
 /** Datagrams that the kernel has dropped, as far as the journal was told. */
 export const SOCKET_DROPS_AT = 8;
+/** Entry of the epoll descriptor that watches it; 0: none. */
+export const SOCKET_EPOLL_AT = 12;
 /** The last two are epoll descriptors: of sockets that are looked at soon, and of those that can wait. */
 export const MAX_SOCKETS = MAX_STREAMS * 2 + 2;
 export const SOON_EPOLL = MAX_STREAMS * 2;

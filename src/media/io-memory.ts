@@ -24,7 +24,7 @@ const TWO_TO_32 = 0x1_0000_0000;
 const SOCKET_WORDS = layout.SOCKET_BYTES / 4;
 
 export class IoMemory {
-  readonly bytes: Uint8Array;
+  readonly #bytes: Uint8Array;
   readonly #view: DataView;
   /** Where the memory lies in this process. */
   readonly #base: number;
@@ -35,9 +35,9 @@ export class IoMemory {
   readonly #receiveHeaders: (number | null)[] = [null];
 
   constructor(memory: WebAssembly.Memory, addressOf: (bytes: Uint8Array) => number) {
-    this.bytes = new Uint8Array(memory.buffer);
+    this.#bytes = new Uint8Array(memory.buffer);
     this.#view = new DataView(memory.buffer);
-    this.#base = addressOf(this.bytes);
+    this.#base = addressOf(this.#bytes);
   }
 
   /** Every slot of the batch gets its header: where a datagram goes, its source, and its control messages. */
@@ -136,12 +136,12 @@ export class IoMemory {
 
   /** struct sockaddr_in or sockaddr_in6, where it says. @returns its length. */
   writeAddress(at: number, { bytes, isIpv6 }: IpAddress, port: number): number {
-    this.bytes.fill(0, at, at + layout.SOCKET_ADDRESS_BYTES);
+    this.#bytes.fill(0, at, at + layout.SOCKET_ADDRESS_BYTES);
     this.#view.setUint16(at, isIpv6 ? layout.ADDRESS_FAMILY_IPV6 : layout.ADDRESS_FAMILY_IPV4, true);
     this.#view.setUint16(at + 2, port, false);
     const first = isIpv6 ? 0 : IPV4_AT;
     const to = at + (isIpv6 ? 8 : 4) - first;
-    for (let n = first; n < ADDRESS_BYTES; n++) this.bytes[to + n] = bytes[n]!;
+    for (let n = first; n < ADDRESS_BYTES; n++) this.#bytes[to + n] = bytes[n]!;
     return isIpv6 ? 28 : 16;
   }
 
@@ -155,7 +155,7 @@ export class IoMemory {
   scratchMessage(packet: Uint8Array, address: IpAddress, port: number): number {
     const header = layout.IO_SCRATCH_AT + 64;
     const iovec = header + layout.MESSAGE_HEADER_BYTES;
-    this.bytes.fill(0, header, iovec + layout.IOVEC_BYTES);
+    this.#bytes.fill(0, header, iovec + layout.IOVEC_BYTES);
     const nameBytes = this.writeAddress(layout.IO_SCRATCH_AT, address, port);
     this.#pointer(header + layout.MESSAGE_NAME_AT, layout.IO_SCRATCH_AT);
     this.#view.setUint32(header + layout.MESSAGE_NAME_BYTES_AT, nameBytes, true);
@@ -180,12 +180,22 @@ export class IoMemory {
     const at = this.#socket(socket);
     this.#view.setInt32(at + layout.SOCKET_PORT_AT, port, true);
     this.#view.setUint32(at + layout.SOCKET_DROPS_AT, 0, true);
+    this.#view.setUint32(at + layout.SOCKET_EPOLL_AT, 0, true);
     this.#view.setInt32(at + layout.SOCKET_FD_AT, fd === null ? 0 : fd + 1, true);
   }
 
-  /** Takes over the streams' sockets that a life before has left open. */
+  /** Entry of the epoll descriptor that watches the socket; 0: none. */
+  socketEpoll(socket: number): number {
+    return this.#view.getUint32(this.#socket(socket) + layout.SOCKET_EPOLL_AT, true);
+  }
+
+  setSocketEpoll(socket: number, entry: number): void {
+    this.#view.setUint32(this.#socket(socket) + layout.SOCKET_EPOLL_AT, entry, true);
+  }
+
+  /** Takes over what a life before has left open: the streams' sockets, and the epoll descriptors that watch them. */
   adoptSockets(before: IoMemory): void {
-    const [from, to] = [before.#streamSockets, this.#streamSockets];
+    const [from, to] = [before.#sockets, this.#sockets];
     for (let at = 0; at < from.length; at += SOCKET_WORDS) {
       if (from[at + layout.SOCKET_FD_AT / 4] === 0) continue;
       for (let word = at; word < at + SOCKET_WORDS; word++) {
@@ -195,8 +205,8 @@ export class IoMemory {
     }
   }
 
-  get #streamSockets(): Int32Array {
-    return new Int32Array(this.bytes.buffer, layout.SOCKETS_AT, layout.SOON_EPOLL * SOCKET_WORDS);
+  get #sockets(): Int32Array {
+    return new Int32Array(this.#bytes.buffer, layout.SOCKETS_AT, layout.MAX_SOCKETS * SOCKET_WORDS);
   }
 
   #socket(socket: number): number {

@@ -24,7 +24,7 @@ export interface LaneTask {
 }
 
 /**
- * To a life that waits for its beginning. A lane may have thousands of streams, and their setups take long to cross: they are there when the life
+ * To a life that waits for its beginning. A lane may have thousands of streams, which take long to open: it has them in its memory when the life
  * before dies.
  */
 export type StandbyMessage =
@@ -39,11 +39,6 @@ export interface Beginning {
   mixers: [number, MixerSetup][];
   /** Memories of lives before, in which records may wait still, and which hold the sockets: of the last, and of those that it had not taken over. */
   before: WebAssembly.Memory[];
-}
-
-/** All that is open as soon as a life serves. */
-export interface LaneContents extends Beginning {
-  streams: Map<number, StreamSetup>;
 }
 
 /** A stream that was open and could not be opened again. */

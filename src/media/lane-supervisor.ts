@@ -1,6 +1,6 @@
 /**
  * Keeps a lane alive: one life after another, each with everything open that was, over fresh memory. The next one waits on a thread of its
- * own, with everything loaded, and knows the streams. Commands wait while there is none, and those that a death left without an answer are
+ * own, with everything loaded and the streams open in its memory. Commands wait while there is none, and those that a death left without an answer are
  * sent again.
  */
 import { setTimeout as delay } from 'node:timers/promises';
@@ -67,7 +67,7 @@ export class LaneSupervisor {
   });
   #life: LaneLife;
   #lives = 0;
-  /** Knows the streams, and waits for the end of the present one. Null: there is none yet, or its thread has ended. */
+  /** Has the streams in its memory, and waits for the end of the present one. Null: there is none yet, or its thread has ended. */
   #next: LaneLife | null = null;
   /** Of lives whose records and sockets no life has taken over yet. */
   #before: WebAssembly.Memory[] = [];
@@ -183,10 +183,11 @@ export class LaneSupervisor {
   }
 
   async #restart(error: Error): Promise<void> {
-    this.counts.keep(this.#life.memory);
-    this.#before = [...this.#before, this.#life.shared];
+    const before = this.#life;
+    this.#before = [...this.#before, before.shared];
     this.#lives += 1;
     this.#life = this.#begin();
+    this.counts.keep(before.memory);
     this.#openJournal().then(
       () => this.#keepNext(),
       () => {}, // a life that cannot have a journal dies of it
@@ -201,12 +202,13 @@ export class LaneSupervisor {
     if (this.#closing) return;
     const loaded = this.#pool.run({}, { name: 'load' }).then(() => {
       if (this.#closing || this.#next) return;
-      const rehearsal = createLaneMemory(0);
+      // Other sockets cannot be taken over: with them a life does not begin at once in any case.
+      const rehearsal = this.#options.driver === 'native' ? createLaneMemory(0) : null;
       const next = this.#newLife(this.#lives + 1, rehearsal);
       this.#next = next;
       void next.ended.then(() => {
         if (this.#next === next) this.#next = null;
-        this.#closeSocketsOf([rehearsal]);
+        if (rehearsal) this.#closeSocketsOf([rehearsal]);
       });
     });
     this.#loaded = loaded.catch(() => {}); // the next life starts a thread then

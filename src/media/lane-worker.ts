@@ -4,16 +4,14 @@
  */
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
-import { isDeepStrictEqual } from 'node:util';
 import type { MessagePort } from 'node:worker_threads';
-import { EPOCHS_PER_LIFE } from '../journal/format.ts';
 import type { JournalState } from '../journal/writer.ts';
-import { MediaCore } from './core.ts';
+import type { MediaCore } from './core.ts';
 import { LaneJournal } from './lane-journal.ts';
 import {
+  type Beginning,
   fromWire,
   type LaneCommand,
-  type LaneContents,
   type LaneMessage,
   type LaneRequest,
   type LaneTask,
@@ -23,6 +21,7 @@ import {
   type StreamSetup,
   sinkFromWire,
 } from './lane-protocol.ts';
+import type { LaneStreams } from './lane-streams.ts';
 import { LiveOpus } from './live-opus.ts';
 import { CHANNEL_RTCP, type LaneMemory, MAX_STREAMS } from './memory.ts';
 import { Schedule } from './schedule.ts';
@@ -30,7 +29,6 @@ import { SinkDestinations } from './sink-destinations.ts';
 import { MAX_SINKS } from './sink-memory.ts';
 import { REPORT_MS, SinkReports } from './sink-reports.ts';
 import { type LaneSockets, openSockets } from './sockets.ts';
-import type { SrtpKeys } from './srtp-suites.ts';
 
 /** What a kill -9 may cost stands here, beside what the sockets hold. */
 const FLUSH_MS = 20;
@@ -45,10 +43,6 @@ const LOAD_MS = 1_000;
 const LOAD_WEIGHT = 0.2;
 /** How long a stream or sink that is closed takes what is under way still. */
 const LAST_PACKETS_MS = 100;
-/** SRTCP indices of a lane that was started again begin here: none is used twice. */
-const RTCP_INDICES_PER_LIFE = 0x100_0000;
-/** After new keys were agreed on, packets under the old ones may still be under way. */
-const KEY_OVERLAP_MS = 3_000;
 /** Players give a frame as often as this. */
 const FRAME_MS = 10;
 const CNAME = Buffer.from('doubletrack');
@@ -63,10 +57,8 @@ export class LaneWorker {
   readonly #sockets: LaneSockets;
   readonly #destinations: SinkDestinations;
   readonly #sinkReports: SinkReports;
-  readonly #streams = new Map<number, StreamSetup>();
+  readonly #streams: LaneStreams;
   readonly #sinks = new Map<number, SinkSetup>();
-  /** Streams whose packets are kept for sinks that are yet to come. */
-  readonly #lookBacks = new Set<number>();
   readonly #schedule = new Schedule();
   readonly #opus = new LiveOpus();
   readonly #fatal = Promise.withResolvers<never>();
@@ -77,10 +69,12 @@ export class LaneWorker {
   #lastPackets: Promise<void> | null = null;
   #changed: Promise<void> = Promise.resolve();
 
-  constructor(task: LaneTask, before: WebAssembly.Memory[]) {
+  /** `streams`: are known, and not received yet. */
+  constructor(task: LaneTask, streams: LaneStreams, before: WebAssembly.Memory[]) {
     this.#task = task;
     this.#before = before;
-    this.#core = new MediaCore(task.memory);
+    this.#core = streams.core;
+    this.#streams = streams;
     this.#journal = new LaneJournal(this.#core, nowUs);
     this.#sockets = openSockets(
       {
@@ -96,6 +90,9 @@ export class LaneWorker {
     );
     this.#destinations = new SinkDestinations(this.#core, this.#sockets);
     this.#sinkReports = new SinkReports(this.#core, this.#sockets, (slot) => this.#destinations.of(slot), CNAME);
+  }
+
+  #begin(): void {
     const nowMs = performance.now();
     this.#schedule.add(
       FLUSH_MS,
@@ -114,19 +111,10 @@ export class LaneWorker {
     this.#sockets.run(() => this.#turn());
   }
 
-  /** @returns the streams that are refused. */
-  async open({ recordings, streams, sinks, players, mixers }: LaneContents): Promise<RefusedStream[]> {
+  /** Opens what there is beside the streams, and receives. @returns the streams that are refused. */
+  async open({ recordings, sinks, players, mixers }: Beginning): Promise<RefusedStream[]> {
     const refused: RefusedStream[] = [];
     for (const [slot, setup] of recordings) this.#openRecording(slot, setup);
-    const opening: Promise<void>[] = [];
-    for (const [slot, setup] of streams) {
-      const refuse = (error: Error) => {
-        if (error instanceof WebAssembly.RuntimeError) throw error;
-        refused.push({ slot, message: error.message });
-      };
-      opening.push(this.#openStream(slot, setup).catch(refuse));
-    }
-    await Promise.all(opening);
     for (const [slot, setup] of sinks) this.#openSink(slot, sinkFromWire(setup));
     for (const [slot, setup] of players) {
       const command = { do: 'open-player', slot, setup } as const;
@@ -134,7 +122,16 @@ export class LaneWorker {
       this.#listen(command);
     }
     for (const [slot, setup] of mixers) this.#listen({ do: 'open-mixer', slot, setup });
-    streams.clear(); // whoever called holds it as long as the lane lives, and streams close before
+    const opening = [...this.#streams.open].map(async ([slot, setup]) => {
+      try {
+        await this.#receive(slot, setup);
+      } catch (error) {
+        if (error instanceof WebAssembly.RuntimeError) throw error;
+        refused.push({ slot, message: (error as Error).message });
+      }
+    });
+    await Promise.all(opening);
+    this.#begin();
     return refused;
   }
 
@@ -190,7 +187,7 @@ export class LaneWorker {
     else if (command.do === 'update-stream') {
       const { slot, setup } = command;
       // What waits for keys is not received before they are there.
-      const drained = this.#streams.get(slot)?.srtp?.awaitsKeys ? [] : [slot];
+      const drained = this.#streams.open.get(slot)?.srtp?.awaitsKeys ? [] : [slot];
       await this.#change(drained, () => this.#updateStream(slot, fromWire(setup)));
     } else if (command.do === 'close-stream') await this.#closeStream(command.slot);
     else if (/-(player|mixer)$/.test(command.do)) {
@@ -212,13 +209,13 @@ export class LaneWorker {
     else if (command.do === 'open-journal') await this.#openJournal();
     else if (command.do === 'stop') {
       for (const slot of [...this.#sinks.keys()]) this.#closeSink(slot);
-      await Promise.all([...this.#streams.keys()].map((slot) => this.#closeStream(slot)));
+      await Promise.all([...this.#streams.open.keys()].map((slot) => this.#closeStream(slot)));
       await this.#journal.flushed();
     }
   }
 
   async #changeAll(recording: number, change: (memory: LaneMemory) => void): Promise<void> {
-    const streams = [...this.#streams].filter(([, setup]) => setup.recording === recording).map(([slot]) => slot);
+    const streams = [...this.#streams.open].filter(([, setup]) => setup.recording === recording).map(([slot]) => slot);
     await this.#change(streams, () => change(this.#core.memory));
   }
 
@@ -284,7 +281,7 @@ export class LaneWorker {
   #process(packets: number): void {
     const { wasm } = this.#core;
     wasm.process(packets);
-    if (this.#sinks.size === 0 && this.#lookBacks.size === 0) return;
+    if (this.#sinks.size === 0 && !this.#streams.keepLookBacks) return;
     this.#destinations.follow();
     for (let sends = wasm.replicate(packets, 1); sends > 0; sends = wasm.replicate(packets, 0))
       this.#sockets.send(sends);
@@ -334,43 +331,24 @@ export class LaneWorker {
   }
 
   async #openStream(slot: number, setup: StreamSetup): Promise<void> {
-    const { memory, srtp } = this.#core;
-    if (setup.srtp) srtp.open(slot, setup.srtp, this.#task.life * RTCP_INDICES_PER_LIFE);
-    memory.openStream(slot, {
-      ...setup,
-      firstEpoch: this.#task.life * EPOCHS_PER_LIFE,
-      isSrtp: setup.srtp !== null,
-    });
+    this.#streams.add(slot, setup);
+    await this.#receive(slot, setup);
+  }
+
+  async #receive(slot: number, setup: StreamSetup): Promise<void> {
     try {
       if (setup.host === null) await this.#sockets.open(slot, setup);
-      this.#core.wasm.linkSource(slot);
     } catch (error) {
-      memory.closeStream(slot);
-      srtp.close(slot);
+      this.#streams.remove(slot);
       throw error;
     }
     this.#leaveUnread(slot, setup);
-    this.#streams.set(slot, setup);
-    if (setup.lookBackSeconds) this.#lookBacks.add(slot);
   }
 
   #updateStream(slot: number, setup: StreamSetup): void {
-    const { memory, srtp } = this.#core;
-    const before = this.#streams.get(slot)?.srtp ?? null;
-    if (!setup.srtp) srtp.close(slot);
-    else if (!before) srtp.open(slot, setup.srtp, this.#task.life * RTCP_INDICES_PER_LIFE);
-    else {
-      const receive = !isDeepStrictEqual(bytesOf(before.receive), bytesOf(setup.srtp.receive));
-      const send = !isDeepStrictEqual(bytesOf(before.send), bytesOf(setup.srtp.send));
-      srtp.update(slot, setup.srtp, { receive, send });
-      if (receive) void delay(KEY_OVERLAP_MS, null, { ref: false }).then(() => srtp.forgetPreviousKeys(slot));
-    }
-    this.#core.wasm.unlinkSource(slot);
-    memory.updateStream(slot, { ...setup, isSrtp: setup.srtp !== null });
-    this.#core.wasm.linkSource(slot);
+    this.#streams.update(slot, setup);
     this.#destinations.followAll();
     this.#leaveUnread(slot, setup);
-    this.#streams.set(slot, setup);
   }
 
   /** Until its keys are known. A port of several streams is read for the others. */
@@ -386,11 +364,7 @@ export class LaneWorker {
     this.#sockets.close(slot);
     this.#core.wasm.unlinkSource(slot);
     while (this.#core.wasm.declareStreamDrops(slot, nowUs()) === 0) await this.#journal.flushed();
-    this.#core.wasm.forgetLookBack(slot);
-    this.#core.memory.closeStream(slot);
-    this.#core.srtp.close(slot);
-    this.#streams.delete(slot);
-    this.#lookBacks.delete(slot);
+    this.#streams.remove(slot);
   }
 
   /** A BYE can overtake media. Streams that close together wait together. */
@@ -404,7 +378,7 @@ export class LaneWorker {
   #sendReports(): void {
     const now = nowUs();
     for (let slot = this.#reportTurn; slot < MAX_STREAMS; slot += REPORT_TURNS) {
-      const reportTo = this.#streams.get(slot)?.reportTo;
+      const reportTo = this.#streams.open.get(slot)?.reportTo;
       if (!reportTo) continue;
       const report = this.#core.receiverReport(slot, now, CNAME);
       if (report) this.#sockets.sendFrom(slot, CHANNEL_RTCP, report, reportTo.address, reportTo.port);
@@ -430,9 +404,4 @@ export class LaneWorker {
     this.#isDead = true;
     this.#fatal.reject(error);
   }
-}
-
-/** For comparison only. */
-function bytesOf({ suite, keys, unencryptedSrtcp = false }: SrtpKeys) {
-  return [suite, unencryptedSrtcp, keys.map(({ keyAndSalt, mki }) => [keyAndSalt.reveal(), mki])];
 }

@@ -35,7 +35,7 @@ interface Koffi {
   address(value: unknown): bigint;
 }
 
-export const { EINTR, EAGAIN } = constants.errno;
+export const { EINTR, EAGAIN, EEXIST, ENOENT } = constants.errno;
 
 /** As Node names it: EADDRINUSE. */
 const errorName = (errno: number): string => getSystemErrorName(-errno);

@@ -39,6 +39,8 @@ const DRAIN_ROUNDS = 125;
 const MAX_WAIT_MS = 50;
 /** Messages, timers and completed I/O wait no longer while there are packets. */
 const EVENT_LOOP_MS = 2;
+/** In place of the entry of a set of sockets. */
+const NO_EPOLL = 0;
 /** Data of the event that wakes the lane. */
 const WAKE = -1;
 /** Sockets that somebody waits for: no more often than this while packets come. */
@@ -114,7 +116,7 @@ export class NativeSockets implements LaneSockets {
     this.#io = new IoMemory(batch.shared, libc.addressOf);
     this.#io.prepareReceiving();
     this.#io.prepareSending();
-    for (const memory of before) this.#adopt(new IoMemory(memory, libc.addressOf));
+    for (const memory of before) this.#io.adoptSockets(new IoMemory(memory, libc.addressOf));
     this.#soon = new Epoll(libc, this.#io, SOON_EPOLL);
     this.#later = new Epoll(libc, this.#io, LATER_EPOLL);
     this.#soon.watch(wakeFd, WAKE);
@@ -155,12 +157,7 @@ export class NativeSockets implements LaneSockets {
     if (this.#unread.has(stream) === isUnread) return;
     if (isUnread) this.#unread.add(stream);
     else this.#unread.delete(stream);
-    for (const socket of socketsOf(stream)) {
-      const fd = this.#io.socketFd(socket);
-      if (fd === null) continue;
-      if (isUnread) this.#epollOf(socket).unwatch(fd);
-      else this.#watch(fd, socket);
-    }
+    for (const socket of socketsOf(stream)) this.#place(socket);
     if (isUnread) this.#forgetUnfinished(stream);
     else this.#laterDueMs = 0; // what has come has waited long enough
   }
@@ -171,14 +168,10 @@ export class NativeSockets implements LaneSockets {
 
   awaitPackets(stream: number, waiting: 1 | -1): void {
     const host = this.#hostOf(stream);
-    const before = this.#awaited.get(host) ?? 0;
-    const isMoved = before === 0 || before + waiting === 0;
-    const socket = host * 2 + CHANNEL_RTP;
-    const fd = isMoved && !this.#unread.has(host) ? this.#io.socketFd(socket) : null;
-    if (fd !== null) this.#epollOf(socket).unwatch(fd);
-    if (before + waiting > 0) this.#awaited.set(host, before + waiting);
+    const awaited = (this.#awaited.get(host) ?? 0) + waiting;
+    if (awaited > 0) this.#awaited.set(host, awaited);
     else this.#awaited.delete(host);
-    if (fd !== null) this.#watch(fd, socket);
+    this.#place(host * 2 + CHANNEL_RTP);
   }
 
   sendFrom(stream: number, channel: number, packet: Uint8Array, address: string, port: number): void {
@@ -242,6 +235,9 @@ export class NativeSockets implements LaneSockets {
 
   run(turn: () => number): void {
     this.#turn = turn;
+    this.#readClocks();
+    this.#readUnfinished(); // what has come while no life was there has waited long enough
+    this.#process();
     this.#polledMs = performance.now();
     setImmediate(this.#runTurn);
   }
@@ -256,8 +252,7 @@ export class NativeSockets implements LaneSockets {
 
   end(keep: boolean): void {
     this.#turn = null;
-    if (keep) closeEpolls(this.#io, this.#libc);
-    else closeSockets(this.#io, this.#libc);
+    if (!keep) closeSockets(this.#io, this.#libc);
   }
 
   readonly #runTurn = () => {
@@ -283,15 +278,18 @@ export class NativeSockets implements LaneSockets {
     this.#hadPackets = events > 0;
     if (this.#isWoken(events)) return false;
     this.#readClocks();
-    const unfinished = this.#unfinished;
-    if (unfinished.length > 0) {
-      this.#unfinished = [];
-      for (const socket of unfinished) this.#read(socket, READ_ROUNDS);
-    }
+    this.#readUnfinished();
     for (let n = 0; n < events; n++) this.#read(this.#io.eventData(n), READ_ROUNDS);
     this.#process();
     if (this.#polledMs >= this.#laterDueMs) this.#readLater();
     return this.#hadPackets || this.#unfinished.length > 0 || this.#laterDueMs <= this.#polledMs;
+  }
+
+  #readUnfinished(): void {
+    const unfinished = this.#unfinished;
+    if (unfinished.length === 0) return;
+    this.#unfinished = [];
+    for (const socket of unfinished) this.#read(socket, READ_ROUNDS);
   }
 
   #waitForEvents(fromMs: number, dueMs: number): number {
@@ -365,10 +363,7 @@ export class NativeSockets implements LaneSockets {
 
   #open(socket: number, address: string, port: number, bufferBytes: number): void {
     const kept = this.#io.socketFd(socket);
-    if (kept !== null && this.#io.socketPort(socket) === port) {
-      this.#laterDueMs = 0; // what has come while no life was there has waited long enough
-      return this.#watch(kept, socket);
-    }
+    if (kept !== null && this.#io.socketPort(socket) === port) return this.#takeOver(kept, socket);
     closeSocket(this.#io, this.#libc, socket);
     const ip = ipAddress(address);
     const type = SOCK_DGRAM_NONBLOCK_CLOEXEC;
@@ -377,7 +372,17 @@ export class NativeSockets implements LaneSockets {
     this.#setOptions(fd, ip.isIpv6, bufferBytes);
     const local = this.#io.scratchAddress(ip, port);
     check(this.#libc, this.#libc.bind(fd, local.at, local.bytes), `bind ${address}:${port}`);
-    this.#watch(fd, socket);
+    this.#place(socket);
+  }
+
+  /** What a life before was told of it and did not read is not told again. */
+  #takeOver(fd: number, socket: number): void {
+    if (this.#io.socketEpoll(socket) === NO_EPOLL) {
+      this.#soon.unwatch(fd);
+      this.#later.unwatch(fd);
+    }
+    this.#place(socket);
+    this.#unfinished.push(socket);
   }
 
   #setOptions(fd: number, isIpv6: boolean, bufferBytes: number): void {
@@ -392,12 +397,25 @@ export class NativeSockets implements LaneSockets {
     else set(IPPROTO_IP, IP_TOS, this.#dscp << 2);
   }
 
-  #watch(fd: number, socket: number): void {
-    this.#epollOf(socket).watch(fd, socket);
+  /** Where it belongs by now: it may be in another set, and be so since a life before. */
+  #place(socket: number): void {
+    const fd = this.#io.socketFd(socket);
+    const [present, wanted] = [this.#io.socketEpoll(socket), this.#epollOf(socket)];
+    if (fd === null || present === wanted) return;
+    // A thread can be ended in between: the next life finds it in none then, or in one that it does not know of.
+    this.#io.setSocketEpoll(socket, NO_EPOLL);
+    if (present !== NO_EPOLL) this.#epoll(present).unwatch(fd);
+    if (wanted !== NO_EPOLL) this.#epoll(wanted).watch(fd, socket);
+    this.#io.setSocketEpoll(socket, wanted);
   }
 
-  #epollOf(socket: number): Epoll {
-    return (socket & 1) === CHANNEL_RTP && this.#awaited.has(socket >> 1) ? this.#soon : this.#later;
+  #epollOf(socket: number): number {
+    if (this.#unread.has(socket >> 1)) return NO_EPOLL;
+    return (socket & 1) === CHANNEL_RTP && this.#awaited.has(socket >> 1) ? SOON_EPOLL : LATER_EPOLL;
+  }
+
+  #epoll(entry: number): Epoll {
+    return entry === SOON_EPOLL ? this.#soon : this.#later;
   }
 
   /** Of the datagrams behind which none has come: control messages tell of earlier ones only. */
@@ -405,11 +423,6 @@ export class NativeSockets implements LaneSockets {
     const room = this.#io.optionRoom(MEMINFO_WORDS);
     if (this.#libc.getsockopt(fd, SOL_SOCKET, SO_MEMINFO, room.value, room.size) !== 0) return;
     this.#wasm.countKernelDrops(socket, room.read(MEMINFO_DROPS));
-  }
-
-  #adopt(before: IoMemory): void {
-    closeEpolls(before, this.#libc);
-    this.#io.adoptSockets(before);
   }
 }
 
@@ -422,11 +435,6 @@ function closeSocket(io: IoMemory, libc: Libc, socket: number): void {
   if (fd === null) return;
   io.setSocket(socket, null, 0);
   libc.close(fd);
-}
-
-function closeEpolls(io: IoMemory, libc: Libc): void {
-  closeSocket(io, libc, SOON_EPOLL);
-  closeSocket(io, libc, LATER_EPOLL);
 }
 
 function closeSockets(io: IoMemory, libc: Libc): void {

@@ -7,7 +7,9 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { MessageChannel } from 'node:worker_threads';
 import { systemCalls } from '../journal/system-calls.ts';
 import { Secret } from '../secret.ts';
-import type { LaneContents, StreamSetup } from './lane-protocol.ts';
+import { MediaCore } from './core.ts';
+import type { Beginning, StreamSetup } from './lane-protocol.ts';
+import { LaneStreams } from './lane-streams.ts';
 import { LaneWorker } from './lane-worker.ts';
 import type { SocketsOptions } from './sockets.ts';
 import type { SrtpKeys } from './srtp-suites.ts';
@@ -17,21 +19,19 @@ const STREAMS = 32;
 const LIVES = 8;
 const LOOPBACK = '127.0.0.1';
 
-/**
- * Until the real life begins, over a memory of its own, which is as new afterwards. Only with sockets that a life can take over: with others it
- * does not begin at once in any case. What fails here is no matter.
- */
+/** Until the real life begins, over a memory of its own, which is as new afterwards. What fails here is no matter. */
 export async function rehearse(
   memory: WebAssembly.Memory,
   sockets: SocketsOptions,
   begun: Promise<unknown>,
 ): Promise<void> {
   const calls = systemCalls();
-  if (sockets.driver !== 'native' || !calls) return;
+  if (!calls) return;
   let isOver = false;
-  void begun.then(() => {
+  const end = () => {
     isOver = true;
-  });
+  };
+  void begun.then(end, end);
   const bytes = new Uint8Array(memory.buffer);
   for (let life = 0; life < LIVES && !isOver; life++) {
     await live(memory, sockets).catch(() => {}); // the real one tells whoever is concerned
@@ -42,7 +42,9 @@ export async function rehearse(
 async function live(memory: WebAssembly.Memory, sockets: SocketsOptions): Promise<void> {
   const { port1: port } = new MessageChannel();
   const of = { laneId: 0, journalDir: '', life: 1, rehearsal: null };
-  const lane = new LaneWorker({ ...of, memory, port, standby: port, sockets }, []);
+  const streams = new LaneStreams(new MediaCore(memory), of.life);
+  for (let n = 0; n < STREAMS; n++) streams.add(n, stream(n));
+  const lane = new LaneWorker({ ...of, memory, port, standby: port, sockets }, streams, []);
   try {
     await lane.open(contents());
     await nextTurn();
@@ -52,14 +54,10 @@ async function live(memory: WebAssembly.Memory, sockets: SocketsOptions): Promis
   }
 }
 
-function contents(): LaneContents {
-  const recordings: LaneContents['recordings'] = [];
-  const streams = new Map<number, StreamSetup>();
-  for (let n = 0; n < STREAMS; n++) {
-    recordings.push([n, { id: new Uint8Array(16), paused: false, isRecorded: true, isLookBackPaused: false }]);
-    streams.set(n, stream(n));
-  }
-  return { recordings, streams, sinks: [], players: [], mixers: [], before: [] };
+function contents(): Beginning {
+  const setup = { id: new Uint8Array(16), paused: false, isRecorded: true, isLookBackPaused: false };
+  const recordings = Array.from({ length: STREAMS }, (_, n): Beginning['recordings'][number] => [n, setup]);
+  return { recordings, sinks: [], players: [], mixers: [], before: [] };
 }
 
 /** Port 0: any that is free. */

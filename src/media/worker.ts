@@ -1,12 +1,13 @@
 /** The thread of a lane: one life of it, which waits, with everything loaded and rehearsed, until it is to begin. */
 import type { MessagePort } from 'node:worker_threads';
 import { systemCalls } from '../journal/system-calls.ts';
-import { mediaModule } from './core.ts';
-import type { LaneContents, LaneMessage, LaneTask } from './lane-protocol.ts';
+import { MediaCore, mediaModule } from './core.ts';
+import type { LaneMessage, LaneTask } from './lane-protocol.ts';
+import { LaneStreams } from './lane-streams.ts';
 import { LaneWorker } from './lane-worker.ts';
 import { loadLibc } from './libc.ts';
 import { rehearse } from './rehearsal.ts';
-import { beginning } from './standby.ts';
+import { type Begun, beginning } from './standby.ts';
 
 // Before there is a lane to run: a thread that waits for one must be ready at once.
 mediaModule();
@@ -23,19 +24,20 @@ export function load(): void {
 /** The lane's one long-lived task. */
 export default async function runLane(task: LaneTask): Promise<void> {
   try {
-    const begun = beginning(task.standby);
+    const streams = new LaneStreams(new MediaCore(task.memory), task.life);
+    const begun = beginning(task.standby, streams);
     if (task.rehearsal) await rehearse(task.rehearsal, task.sockets, begun);
     const contents = await begun;
-    if (contents) await live(new LaneWorker(task, contents.before), contents, task.port);
+    if (contents) await live(new LaneWorker(task, streams, contents.before), contents, task.port);
   } finally {
     task.port.close();
   }
 }
 
-async function live(lane: LaneWorker, contents: LaneContents, port: MessagePort): Promise<void> {
+async function live(lane: LaneWorker, { refused, ...contents }: Begun, port: MessagePort): Promise<void> {
   const say = (message: LaneMessage) => port.postMessage(message);
   try {
-    say({ type: 'ready', refused: await lane.open(contents) });
+    say({ type: 'ready', refused: [...refused, ...(await lane.open(contents))] });
     await lane.serve();
     lane.stop(false);
   } catch (error) {
