@@ -1,7 +1,7 @@
 /**
  * Keeps a lane alive: one life after another, each with everything open that was, over fresh memory. The next one waits on a thread of its
- * own, with everything loaded and the streams open in its memory. Commands wait while there is none, and those that a death left without an answer are
- * sent again.
+ * own, with everything loaded and the streams open in its memory. Commands wait while there is none, and those that a death left without an
+ * answer are sent again.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';

@@ -69,7 +69,7 @@ export class LaneWorker {
   #lastPackets: Promise<void> | null = null;
   #changed: Promise<void> = Promise.resolve();
 
-  /** `streams`: are known, and not received yet. */
+  /** `streams`: open in memory, and not received yet. */
   constructor(task: LaneTask, streams: LaneStreams, before: WebAssembly.Memory[]) {
     this.#task = task;
     this.#before = before;
@@ -92,6 +92,7 @@ export class LaneWorker {
     this.#sinkReports = new SinkReports(this.#core, this.#sockets, (slot) => this.#destinations.of(slot), CNAME);
   }
 
+  /** Everything is open. */
   #begin(): void {
     const nowMs = performance.now();
     this.#schedule.add(
