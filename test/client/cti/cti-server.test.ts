@@ -461,6 +461,14 @@ describe('clients that misbehave', () => {
     assert.equal((await alive.ask(register('5001'))).message, 'EventRegistered');
   });
 
+  test('closed: a client that does not read is not waited for', { timeout: 15_000 }, async (t) => {
+    const rig = await startRig(t);
+    const deaf = await rig.connect();
+    deaf.socket.pause();
+    await rig.server.close();
+    assert.equal(deaf.socket.readyState, deaf.socket.OPEN, 'it has not answered');
+  });
+
   test('closed: clients are told so (1001), the switch is left alone', async (t) => {
     const rig = await startRig(t);
     const peer = await monitoring(rig);
