@@ -29,6 +29,16 @@ export async function until(isTrue: () => boolean, what: string, withinMs = 5_00
   }
 }
 
+/** One that nobody has. */
+export async function freePort(): Promise<number> {
+  const socket = createSocket('udp4').bind(0, LOOPBACK);
+  await once(socket, 'listening');
+  const { port } = socket.address();
+  socket.close();
+  await once(socket, 'close');
+  return port;
+}
+
 /** A sender with a pair of ports. */
 export class Sender {
   readonly rtp: Socket;

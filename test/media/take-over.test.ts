@@ -1,7 +1,5 @@
 /** A life of a lane takes over the sockets of the one before with what that was told of them, whatever it was ended in. */
 import assert from 'node:assert/strict';
-import { createSocket } from 'node:dgram';
-import { once } from 'node:events';
 import { type TestContext, test } from 'node:test';
 import { MediaCore } from '../../src/media/core.ts';
 import { Epoll } from '../../src/media/epoll.ts';
@@ -11,7 +9,7 @@ import { createLaneMemory } from '../../src/media/memory.ts';
 import { type LaneSockets, openSockets } from '../../src/media/sockets.ts';
 import { openWake } from '../../src/media/wake.ts';
 import { openSockets as descriptors } from './descriptors.ts';
-import { LOOPBACK, until } from './loopback.ts';
+import { freePort, LOOPBACK, Sender, until } from './loopback.ts';
 import { rtp } from './rig.ts';
 
 const libc = loadLibc();
@@ -59,12 +57,8 @@ class Life {
 /** A life with its stream open, whose next one is to be made. */
 async function begun(t: TestContext) {
   const descriptorsBefore = descriptors().length;
-  const sender = createSocket('udp4').bind(0, LOOPBACK);
-  const taken = createSocket('udp4').bind(0, LOOPBACK);
-  await Promise.all([once(sender, 'listening'), once(taken, 'listening')]);
-  const { port } = taken.address();
-  taken.close();
-  await once(taken, 'close');
+  const sender = await Sender.open();
+  const port = await freePort();
   const wake = openWake('native');
   const lives: Life[] = [];
   const next = () => {
@@ -80,7 +74,7 @@ async function begun(t: TestContext) {
   });
   const first = next();
   await first.open();
-  const send = () => new Promise((resolve) => sender.send(rtp({ seq: 1 }), port, LOOPBACK, resolve));
+  const send = () => sender.sent(rtp({ seq: 1 }), { rtpPort: port });
   return { first, send, next };
 }
 
