@@ -47,7 +47,10 @@ export interface LaneSockets {
   closeSink(sink: number): void;
   /** Sends the outgoing packets that the core has made. What the network does not take is counted with its sink. */
   send(packets: number): void;
-  /** Runs the lane until `end`: `turn` does what is due and gives the ms until there is more to do. */
+  /**
+   * Reads what has come to sockets that were taken over, then runs the lane until `end`: `turn` does what is due and gives the ms until there is
+   * more to do.
+   */
   run(turn: () => number): void;
   /** Since it was asked last: the share of the time that was not spent waiting, and the length of ticks. */
   load(): Load;

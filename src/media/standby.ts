@@ -11,10 +11,10 @@ export interface Begun extends Beginning {
 
 /** Opens and closes streams as it is told, until it is to begin; null: it never is. Rejects when the core traps. */
 export async function beginning(standby: MessagePort, streams: LaneStreams): Promise<Begun | null> {
-  const refused = new Map<number, string>();
+  const refused = new Map<number, RefusedStream>();
   const begun = new Promise<Begun>((resolve, reject) => {
     standby.on('message', (message: StandbyMessage) => {
-      if ('begin' in message) return resolve({ ...message.begin, refused: refusals(refused) });
+      if ('begin' in message) return resolve({ ...message.begin, refused: [...refused.values()] });
       try {
         follow(streams, refused, message.stream, message.setup);
       } catch (error) {
@@ -30,7 +30,12 @@ export async function beginning(standby: MessagePort, streams: LaneStreams): Pro
 }
 
 /** Of one that has changed nothing was received yet: it is opened anew. */
-function follow(streams: LaneStreams, refused: Map<number, string>, slot: number, setup: WireSetup | null): void {
+function follow(
+  streams: LaneStreams,
+  refused: Map<number, RefusedStream>,
+  slot: number,
+  setup: WireSetup | null,
+): void {
   refused.delete(slot);
   if (streams.open.has(slot)) streams.remove(slot);
   if (!setup) return;
@@ -38,10 +43,6 @@ function follow(streams: LaneStreams, refused: Map<number, string>, slot: number
     streams.add(slot, fromWire(setup));
   } catch (error) {
     if (error instanceof WebAssembly.RuntimeError) throw error;
-    refused.set(slot, (error as Error).message);
+    refused.set(slot, { slot, message: (error as Error).message });
   }
-}
-
-function refusals(refused: ReadonlyMap<number, string>): RefusedStream[] {
-  return [...refused].map(([slot, message]) => ({ slot, message }));
 }

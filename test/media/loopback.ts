@@ -16,9 +16,13 @@ import {
   type SocketDriver,
   type StreamMedia,
 } from '../../src/media/index.ts';
+import { loadLibc } from '../../src/media/libc.ts';
 
 export const LOOPBACK = '127.0.0.1';
 export const PCMU = [{ payloadType: 0, encoding: 'PCMU', clockRate: 8000, channels: 1, fmtp: null }];
+
+/** Why a test of the native driver is to be skipped. */
+export const noNative = typeof loadLibc() === 'string' && 'there is no native driver here';
 
 /** Resolves when `isTrue`; rejects when that takes too long. */
 export async function until(isTrue: () => boolean, what: string, withinMs = 5_000): Promise<void> {
@@ -27,16 +31,6 @@ export async function until(isTrue: () => boolean, what: string, withinMs = 5_00
     if (performance.now() > deadline) throw new Error(`waited in vain for ${what}`);
     await delay(5);
   }
-}
-
-/** One that nobody has. */
-export async function freePort(): Promise<number> {
-  const socket = createSocket('udp4').bind(0, LOOPBACK);
-  await once(socket, 'listening');
-  const { port } = socket.address();
-  socket.close();
-  await once(socket, 'close');
-  return port;
 }
 
 /** A sender with a pair of ports. */

@@ -1,11 +1,11 @@
 /** A life that waits rehearses its beginning, and leaves nothing behind. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { loadLibc } from '../../src/media/libc.ts';
 import { createLaneMemory, LaneMemory } from '../../src/media/memory.ts';
 import { rehearse } from '../../src/media/rehearsal.ts';
 import { openWake } from '../../src/media/wake.ts';
 import { openSockets } from './descriptors.ts';
+import { noNative } from './loopback.ts';
 
 /** Streams that have been opened over any memory. */
 let opened = 0;
@@ -15,9 +15,7 @@ LaneMemory.prototype.openStream = function (this: LaneMemory, ...args: Parameter
   openStream.apply(this, args);
 };
 
-const skip = typeof loadLibc() === 'string' ? 'there is no native driver here' : false;
-
-test('it opens streams, closes their sockets, and its memory is as new', { skip }, async () => {
+test('it opens streams, closes their sockets, and its memory is as new', { skip: noNative }, async () => {
   const wake = openWake('native');
   const before = openSockets();
   const memory = createLaneMemory(0);
@@ -29,7 +27,7 @@ test('it opens streams, closes their sockets, and its memory is as new', { skip 
   wake.close();
 });
 
-test('it ends as soon as the real life begins', { skip }, async () => {
+test('it ends as soon as the real life begins', { skip: noNative }, async () => {
   const wake = openWake('native');
   const memory = createLaneMemory(0);
   opened = 0;

@@ -14,7 +14,8 @@ import { type Libc, loadLibc } from '../../src/media/libc.ts';
 import { createLaneMemory } from '../../src/media/memory.ts';
 import { chooseDriver } from '../../src/media/sockets.ts';
 import { openWake } from '../../src/media/wake.ts';
-import { freePort, LOOPBACK, Sender, until } from './loopback.ts';
+import { freePort } from '../interop/srtp-peers.ts';
+import { LOOPBACK, noNative, Sender, until } from './loopback.ts';
 import { rtp } from './rig.ts';
 
 /** A link that nobody reads from and that takes 8 kbit/s, in a namespace that goes with its last process. */
@@ -82,8 +83,6 @@ function sinkTo(rtpPort: number): WireSinkSetup {
   const open = { paused: false, keepAliveMs: 15_000, srtp: null, receiveSrtp: null };
   return { ...media, ...open, stream: 0, via: 0, remote: { address: LOOPBACK, rtpPort } };
 }
-
-const noNative = typeof loadLibc() === 'string' && 'there is no native driver here';
 
 test('ENOBUFS is counted with the sink whose packet it was, and nobody waits', { skip: noNative }, async (t) => {
   const packets = 200;

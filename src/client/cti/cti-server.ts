@@ -56,7 +56,10 @@ export interface CtiServerOptions {
 
 export const CTI_PATH = '/cti';
 const HANDSHAKE_TIMEOUT_MS = 10_000;
-/** A client that is told of the end and does not answer is not waited for any longer: `ws` would hold up a stop for half a minute. */
+/**
+ * A client that is told of the end and does not answer is not waited for any longer: `ws` would hold up a stop for half a minute. Its
+ * published types do not have this option yet.
+ */
 const FAREWELL = { closeTimeout: 1_000 };
 /** Beyond the clients: for those that are told so. */
 const SPARE_CONNECTIONS = 64;
