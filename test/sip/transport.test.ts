@@ -6,17 +6,17 @@ import net from 'node:net';
 import { after, test } from 'node:test';
 import { SipEndpoint, type SipEndpointOptions, type SipSession } from '../../src/sip/index.ts';
 
+const UDP = { transport: 'udp', host: '127.0.0.1', port: 0 } as const;
+/** Makes a request too large for a datagram. */
+const LARGE = { contentType: 'application/sdp', content: Buffer.alloc(2_000, 120) };
+
 const open: SipEndpoint[] = [];
 after(async () => {
   await Promise.all(open.map((endpoint) => endpoint.close({ graceMs: 50 })));
 });
 
 async function endpoint(options: Partial<SipEndpointOptions> = {}): Promise<SipEndpoint> {
-  const listen = [
-    { transport: 'udp', host: '127.0.0.1', port: 0 },
-    { transport: 'tcp', host: '127.0.0.1', port: 0 },
-  ] as const;
-  const one = new SipEndpoint({ listen: [...listen], userAgent: 'test', ...options });
+  const one = new SipEndpoint({ listen: [UDP, { ...UDP, transport: 'tcp' }], userAgent: 'test', ...options });
   open.push(one);
   await one.start();
   return one;
@@ -97,12 +97,9 @@ test('RFC 3261 18.2.2: over TCP in-dialog requests use the connection that the I
 });
 
 test('RFC 3261 18.1.1: a large INVITE goes over TCP, or over UDP where TCP is refused', async () => {
-  const body = { contentType: 'application/sdp', content: Buffer.alloc(2_000, 120) };
-  const client = await endpoint();
-  const both = await endpoint();
-  const only = await endpoint({ listen: [{ transport: 'udp', host: '127.0.0.1', port: 0 }] });
+  const [client, both, only] = [await endpoint(), await endpoint(), await endpoint({ listen: [UDP] })];
   for (const [server, expected] of [
-    [only, 'udp'],
+    [both, 'tcp'],
     [only, 'udp'],
   ] as const) {
     let transport = '';
@@ -111,11 +108,29 @@ test('RFC 3261 18.1.1: a large INVITE goes over TCP, or over UDP where TCP is re
       assert.equal(invite.request.body.length, 2_000);
       invite.accept();
     };
-    const { session } = await client.invite({ to: `sip:127.0.0.1:${portOf(server, 'udp')}`, body }).answered;
+    const { session } = await client.invite({ to: `sip:127.0.0.1:${portOf(server, 'udp')}`, body: LARGE }).answered;
     assert.equal(transport, expected);
     await session.bye();
   }
-  await both.close();
+});
+
+/** Linux may give a connection to a port of this machine where nobody listens that port as its own: it is then connected to itself. */
+test('RFC 3261 18.1.1: a TCP connection to itself is a refused one', async (t) => {
+  const connect = net.connect.bind(net) as (options: net.TcpNetConnectOpts, onReady: () => void) => net.Socket;
+  const connections: net.Socket[] = [];
+  t.mock.method(net, 'connect', (options: net.TcpNetConnectOpts, onReady: () => void) => {
+    const socket = connect({ ...options, localPort: options.port }, onReady);
+    socket.once('connect', () => connections.push(socket));
+    return socket;
+  });
+  const [client, server] = [await endpoint(), await endpoint({ listen: [UDP] })];
+  server.onInvite = (invite) => invite.accept();
+  const to = `sip:127.0.0.1:${portOf(server, 'udp')}`;
+  const { session } = await client.invite({ to, body: LARGE }).answered;
+  assert.equal(connections.length, 1);
+  assert.equal(server.stats().sessions, 1);
+  await session.bye();
+  await assert.rejects(client.invite({ to: `${to};transport=tcp` }).answered, { status: 503, message: /refused/ });
 });
 
 test('RFC 3261 18.4: nobody there: TCP reset and ICMP become 503', async () => {
@@ -158,11 +173,40 @@ test('IPv6: brackets in Via and Contact, and a call over it', async (context) =>
   await session.bye();
 });
 
-test('an address in use is named', async () => {
-  const first = await endpoint();
+test('RFC 3261 18.2.1: a port that the system chooses is one for UDP and TCP, even if the first of them are taken for one', async (t) => {
+  const { listen } = net.Server.prototype;
+  const others: net.Server[] = [];
+  t.after(() => {
+    for (const other of others) other.close();
+  });
+  t.mock.method(net.Server.prototype, 'listen', function (this: net.Server, address: net.ListenOptions) {
+    if (others.length < 3) others.push(Reflect.apply(listen, net.createServer(), [{ ...address }]));
+    return Reflect.apply(listen, this, [address]);
+  });
+  const one = await endpoint();
+  assert.equal(portOf(one, 'udp'), portOf(one, 'tcp'));
+  assert.deepEqual(
+    others.filter((other) => (other.address() as net.AddressInfo).port === portOf(one, 'udp')),
+    [],
+  );
+  assert.equal(others.length, 3);
+  const [alone, another] = [await endpoint({ listen: [UDP] }), await endpoint({ listen: [UDP, UDP] })];
+  assert.equal(alone.addresses.length, 1);
+  assert.notEqual(another.addresses[0]!.port, another.addresses[1]!.port);
+});
+
+test('an address in use is named, and what was bound before it is free again', async () => {
+  const [first, { socket, port: free }] = [await endpoint(), await udp()];
+  socket.close();
   const port = portOf(first, 'tcp');
-  const second = new SipEndpoint({ listen: [{ transport: 'tcp', host: '127.0.0.1', port }], userAgent: 'test' });
+  const listen = [
+    { ...UDP, port: free },
+    { ...UDP, transport: 'tcp', port },
+  ] as const;
+  const second = new SipEndpoint({ listen: [...listen], userAgent: 'test' });
   await assert.rejects(second.start(), { message: `cannot listen on tcp:127.0.0.1:${port}: the address is in use` });
+  const third = await endpoint({ listen: [listen[0]] });
+  assert.equal(portOf(third, 'udp'), free);
 });
 
 test('close says BYE and frees the ports', async () => {

@@ -30,6 +30,14 @@ export function systemFailure(error: NodeJS.ErrnoException): { failure: SendFail
   return { failure: error.code === 'ETIMEDOUT' ? 'timeout' : 'unreachable' };
 }
 
+/**
+ * A connection to a port of this machine where nobody listens may get that port as its own: TCP then opens it from both ends at
+ * once (RFC 9293 3.5), and requests would come back to who sends them. Over TLS the handshake fails by itself.
+ */
+function isSelfConnected({ localAddress, localPort, remoteAddress, remotePort }: net.Socket): boolean {
+  return localPort === remotePort && localAddress === remoteAddress;
+}
+
 export class TcpSockets implements StreamSockets {
   readonly transport = 'tcp';
   readonly connectTimeoutMs = 4_000;
@@ -39,7 +47,11 @@ export class TcpSockets implements StreamSockets {
   }
 
   connect(to: StreamTarget, onReady: () => void): net.Socket {
-    return net.connect({ host: to.address, port: to.port }, onReady);
+    const socket = net.connect({ host: to.address, port: to.port }, () => {
+      if (isSelfConnected(socket)) socket.destroy(Object.assign(new Error('nobody listens'), { code: 'ECONNREFUSED' }));
+      else onReady();
+    });
+    return socket;
   }
 
   poolKey(to: StreamTarget): string {

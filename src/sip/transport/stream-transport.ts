@@ -2,8 +2,10 @@
  * SIP over a stream transport, TCP or TLS (RFC 3261 18): connections are used again in both directions (RFC 5923 in spirit),
  * cost a bounded amount each, and those that never speak, or stop in the middle of a message, are closed.
  */
+import { once } from 'node:events';
 import type net from 'node:net';
 import type { ListenAddress, OnSendFailure } from './flow.ts';
+import type { Listener } from './listeners.ts';
 import { plainAddress } from './local-address.ts';
 import { MESSAGE_DEADLINE_MS, StreamConnection, type StreamEvents } from './stream-connection.ts';
 import type { StreamSockets, StreamTarget } from './stream-sockets.ts';
@@ -19,7 +21,6 @@ export class StreamTransport {
   readonly #sockets: StreamSockets;
   readonly #events: StreamEvents;
   readonly #now: () => number;
-  readonly #servers: net.Server[] = [];
   readonly #connections = new Map<number, StreamConnection>();
   readonly #pool = new Map<string, StreamConnection>();
   #nextId = 1;
@@ -39,20 +40,16 @@ export class StreamTransport {
     return this.#connections.get(id);
   }
 
-  /** Binds; gives the address with its actual port. */
-  async listen(address: ListenAddress): Promise<ListenAddress> {
+  async listen(address: ListenAddress): Promise<Listener> {
     const server = this.#sockets.createServer((socket, identities) => this.#accepted(socket, identities));
     server.maxConnections = MAX_CONNECTIONS;
-    this.#servers.push(server);
-    return new Promise((resolve, reject) => {
-      server.once('error', reject);
-      server.listen({ host: address.host, port: address.port, backlog: 1_024, exclusive: true }, () => {
-        server.removeListener('error', reject);
-        server.on('error', () => {});
-        const bound = server.address();
-        resolve({ ...address, port: typeof bound === 'object' && bound ? bound.port : address.port });
-      });
-    });
+    server.listen({ host: address.host, port: address.port, backlog: 1_024, exclusive: true });
+    await once(server, 'listening');
+    server.on('error', () => {});
+    return {
+      address: { ...address, port: (server.address() as net.AddressInfo).port },
+      close: () => new Promise((resolve) => server.close(() => resolve())),
+    };
   }
 
   #accepted(socket: net.Socket, identities: readonly string[]): void {
@@ -146,11 +143,10 @@ export class StreamTransport {
     for (const connection of this.#connections.values()) if (connection.messageDeadline <= now) connection.destroy();
   }
 
-  async close(): Promise<void> {
+  /** Ends all connections; what listens is closed by itself. */
+  close(): void {
     this.#closed = true;
-    const closed = this.#servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve())));
     for (const connection of this.#connections.values()) connection.destroy();
     this.#sockets.abandon();
-    await Promise.all(closed);
   }
 }

@@ -10,6 +10,7 @@ import { FailedTargets } from './failed-targets.ts';
 import type { Flow, ListenAddress, OnSendFailure, TransportName } from './flow.ts';
 import type { Framed } from './framer.ts';
 import type { HandshakeFailure } from './handshakes.ts';
+import { bindAll, type Listener } from './listeners.ts';
 import { isWildcard, LocalAddresses } from './local-address.ts';
 import { TargetList, targetsOf } from './locating.ts';
 import type { NextHop } from './next-hop.ts';
@@ -51,13 +52,13 @@ export class Transport {
   readonly #options: TransportOptions;
   readonly #events: TransportEvents;
   readonly #now: () => number;
-  readonly #udp: UdpSocket[] = [];
+  #listeners: readonly Listener[] = [];
+  #udp: readonly UdpSocket[] = [];
   readonly #tlsSockets: TlsSockets;
   readonly #streams: { tcp: StreamTransport; tls: StreamTransport };
   readonly #dns: DnsLookups;
   readonly #failed: FailedTargets;
   readonly #local = new LocalAddresses();
-  readonly #bound: ListenAddress[] = [];
   #keepAlives = 0;
   #handshakesFailed = 0;
   #handshakeReportAt = -Infinity;
@@ -92,42 +93,29 @@ export class Transport {
 
   /** Listen addresses with their actual ports, once started. */
   get addresses(): readonly ListenAddress[] {
-    return this.#bound;
+    return this.#listeners.map(({ address }) => address);
   }
 
   /** Binds all addresses; when one fails, frees the others and rejects, naming it. */
   async start(): Promise<void> {
-    for (const address of this.#options.listen) {
-      try {
-        this.#bound.push(await this.#bind(address));
-      } catch (error) {
-        await this.close();
-        const code = (error as NodeJS.ErrnoException).code;
-        const why =
-          code === 'EADDRINUSE'
-            ? 'the address is in use'
-            : code === 'EACCES'
-              ? 'no permission'
-              : (code ?? (error as Error).message);
-        const where = `${address.transport}:${formatHost(address.host)}:${address.port}`;
-        throw new Error(`cannot listen on ${where}: ${why}`, { cause: error });
-      }
+    try {
+      this.#listeners = await bindAll(this.#options.listen, (address) => this.#bind(address));
+    } catch (error) {
+      await this.close();
+      throw error;
     }
+    this.#udp = this.#listeners.filter((listener) => listener instanceof UdpSocket);
   }
 
-  #bind(address: ListenAddress): Promise<ListenAddress> {
-    return address.transport === 'udp' ? this.#bindUdp(address) : this.#streams[address.transport].listen(address);
-  }
-
-  async #bindUdp(address: ListenAddress): Promise<ListenAddress> {
+  async #bind(address: ListenAddress): Promise<Listener> {
+    if (address.transport !== 'udp') return this.#streams[address.transport].listen(address);
     const socket = new UdpSocket(
       address,
       (bytes, host, port) => this.#receive(bytes, { transport: 'udp', address: host, port, connection: 0 }),
       (error) => this.#events.onError(error),
     );
     await socket.bind();
-    this.#udp.push(socket);
-    return socket.address;
+    return socket;
   }
 
   #receive(bytes: Buffer, from: Flow): void {
@@ -201,7 +189,7 @@ export class Transport {
    */
   local(to: Pick<Flow, 'transport' | 'address' | 'connection'>): { host: string; port: number } {
     const v6 = to.address.includes(':');
-    const candidates = this.#bound.filter((one) => one.transport === to.transport);
+    const candidates = this.addresses.filter((one) => one.transport === to.transport);
     const listener = candidates.find((one) => one.host.includes(':') === v6) ?? candidates[0];
     const port = listener?.port ?? 0;
     const { advertisedHost, tlsHost } = this.#options;
@@ -224,9 +212,10 @@ export class Transport {
   }
 
   async close(): Promise<void> {
-    const { tcp, tls } = this.#streams;
     this.#dns.close();
-    await Promise.all([...this.#udp.map((socket) => socket.close()), tcp.close(), tls.close()]);
-    this.#udp.length = 0;
+    const closed = this.#listeners.map((listener) => listener.close());
+    for (const stream of Object.values(this.#streams)) stream.close();
+    await Promise.all(closed);
+    this.#udp = [];
   }
 }
