@@ -1,10 +1,11 @@
 /** One run of conversations that the client anchors and replicates to a recorder, with SRTP on every leg; it is held to have done the work. */
-import { ADDRESS, type Cores, checkLoad, FIRST_SINK_PORT, LOAD, NotDone, SOURCE_PORT } from '../system/contender.ts';
+import { ADDRESS, type Cores, checkLoad, LOAD, NotDone } from '../system/contender.ts';
 import type { LoadSetup } from '../system/load/generator.ts';
 import type { RunResult, RunSetup, SinkSetup } from '../system/load/handlers.ts';
 import { PACKET_BYTES, SUITE } from '../system/load/packets.ts';
 import type { ThreadUse } from '../system/process-use.ts';
 import { beside, Remote } from '../system/remote.ts';
+import { PARTY_MEDIA_PORT, RECORDER_MEDIA_PORT } from './places.ts';
 import { recorded, TestedClient } from './tested-client.ts';
 
 export interface ConversationsPlan {
@@ -21,7 +22,6 @@ export interface Conversations {
   threads: ThreadUse[];
 }
 
-const PLACES = { partyPort: SOURCE_PORT, recorderPort: FIRST_SINK_PORT };
 const AUTHENTICATION_TAG_BYTES = 10;
 /** Sockets' buffers hide for seconds that a core does not keep up. */
 const MAX_SHARE = 0.97;
@@ -31,10 +31,15 @@ export async function conversations(calls: number, { cores, ...times }: Conversa
   const load = Remote.start(beside(import.meta.url, './load-process'), cores.load);
   let client: TestedClient | null = null;
   try {
-    const ports = [PLACES.partyPort, PLACES.recorderPort];
+    const ports = [PARTY_MEDIA_PORT, RECORDER_MEDIA_PORT];
     await load.call('openSinks', { address: ADDRESS, ports, isTimed: false } satisfies SinkSetup);
-    await load.call('openGenerator', { ...LOAD, isSrtp: true, mostStreams: 2 * calls } satisfies LoadSetup);
-    await load.call('openParties', PLACES);
+    await load.call('openGenerator', {
+      ...LOAD,
+      sourcePort: PARTY_MEDIA_PORT,
+      isSrtp: true,
+      mostStreams: 2 * calls,
+    } satisfies LoadSetup);
+    await load.call('openParties');
     client = await TestedClient.start(cores.tested, recorded(SUITE));
     await load.call('connect', calls).catch((error: Error) => {
       throw new NotDone(`not set up: ${error.message}`);

@@ -22,13 +22,7 @@ import { interpretInvite } from '../../src/siprec/index.ts';
 import { ADDRESS } from '../system/contender.ts';
 import { keyAndSalt, PCMU, SUITE } from '../system/load/packets.ts';
 import type { Route } from '../system/load/sinks.ts';
-import { CALLED_PORT, CLIENT_PORT, RECORDER_PORT, sipUri } from './places.ts';
-
-export interface PartiesSetup {
-  /** Where parties send from and hear, and where the recorder does. */
-  partyPort: number;
-  recorderPort: number;
-}
+import { CALLED_PORT, CLIENT_PORT, PARTY_MEDIA_PORT, RECORDER_MEDIA_PORT, RECORDER_PORT, sipUri } from './places.ts';
 
 export interface Connected {
   /** By stream: where it is to be sent. */
@@ -74,7 +68,6 @@ function agreedOf(decision: ReturnType<typeof chooseCrypto>): AgreedCrypto {
 }
 
 export class Parties {
-  readonly #setup: PartiesSetup;
   readonly #parties = endpoint(CALLED_PORT, []);
   readonly #recorder = endpoint(RECORDER_PORT, ['siprec']);
   readonly #ports: number[] = [];
@@ -83,14 +76,13 @@ export class Parties {
   #onRecorded: () => void = () => {};
   #fault: Error | null = null;
 
-  private constructor(setup: PartiesSetup) {
-    this.#setup = setup;
+  private constructor() {
     this.#parties.onInvite = (invite) => this.#guard(() => this.#accept(invite));
     this.#recorder.onInvite = (invite) => this.#guard(() => this.#record(invite));
   }
 
-  static async open(setup: PartiesSetup): Promise<Parties> {
-    const parties = new Parties(setup);
+  static async open(): Promise<Parties> {
+    const parties = new Parties();
     await Promise.all([parties.#parties.start(), parties.#recorder.start()]);
     return parties;
   }
@@ -134,7 +126,7 @@ export class Parties {
   }
 
   #line(stream: number, direction: Direction) {
-    const port = this.#setup.partyPort;
+    const port = PARTY_MEDIA_PORT;
     const crypto = `crypto:${formatCrypto(ownLine(1, SUITE, keyOf(stream)))}`;
     return { port, rtcpPort: port, payloadTypes: PCMU, protocol: 'RTP/SAVP', direction, attributes: [crypto] };
   }
@@ -144,7 +136,7 @@ export class Parties {
     const offer = parseSdp(invite.request.body);
     const media = offer.media[0]!;
     const agreed = agreedOf(chooseCrypto(media, POLICY));
-    const answer = this.#answer(offer, 'sendrecv', this.#setup.partyPort, [[agreed, keyOf(stream)]]);
+    const answer = this.#answer(offer, 'sendrecv', PARTY_MEDIA_PORT, [[agreed, keyOf(stream)]]);
     invite.ringing();
     invite.accept({ body: body(answer) });
     this.#connected(stream, media, agreed);
@@ -178,7 +170,7 @@ export class Parties {
     if (!offer || refuse) throw new Error(`the recorder cannot take what the client offers: ${refuse?.reason}`);
     const agreed = offer.media.map((media) => agreedOf(chooseCrypto(media, POLICY)));
     const keys = agreed.map((one, n): [AgreedCrypto, Secret] => [one, keyOf(-1 - n)]);
-    const session = invite.accept({ body: body(this.#answer(offer, 'recvonly', this.#setup.recorderPort, keys)) });
+    const session = invite.accept({ body: body(this.#answer(offer, 'recvonly', RECORDER_MEDIA_PORT, keys)) });
     session.onReInvite = () => ({ status: 200 });
     for (const { aor, channel } of participants) {
       if (aor === null || channel === null) throw new Error('the metadata does not say who is heard where');
