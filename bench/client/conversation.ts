@@ -1,11 +1,11 @@
 /** One run of conversations that the client anchors and replicates to a recorder, with SRTP on every leg; it is held to have done the work. */
-import { ADDRESS, type Cores, checkLoad, LOAD, NotDone } from '../system/contender.ts';
+import { type Cores, checkLoad, LOAD, NotDone } from '../system/contender.ts';
 import type { LoadSetup } from '../system/load/generator.ts';
 import type { RunResult, RunSetup, SinkSetup } from '../system/load/handlers.ts';
 import { PACKET_BYTES, SUITE } from '../system/load/packets.ts';
 import type { ThreadUse } from '../system/process-use.ts';
 import { beside, Remote } from '../system/remote.ts';
-import { PARTY_MEDIA_PORT, RECORDER_MEDIA_PORT } from './places.ts';
+import { ADDRESS, PARTY_MEDIA_PORT, RECORDER_MEDIA_PORT } from './places.ts';
 import { recorded, TestedClient } from './tested-client.ts';
 
 export interface ConversationsPlan {
@@ -34,8 +34,7 @@ export async function conversations(calls: number, { cores, ...times }: Conversa
     const ports = [PARTY_MEDIA_PORT, RECORDER_MEDIA_PORT];
     await load.call('openSinks', { address: ADDRESS, ports, isTimed: false } satisfies SinkSetup);
     await load.call('openGenerator', {
-      ...LOAD,
-      sourcePort: PARTY_MEDIA_PORT,
+      ...{ ...LOAD, address: ADDRESS, sourcePort: PARTY_MEDIA_PORT },
       isSrtp: true,
       mostStreams: 2 * calls,
     } satisfies LoadSetup);

@@ -5,8 +5,8 @@
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
-import { ADDRESS } from '../system/contender.ts';
 import { serve } from '../system/remote.ts';
+import { ADDRESS } from './places.ts';
 
 export interface DialPlan {
   toPort: number;

@@ -19,10 +19,17 @@ import {
 import { Secret } from '../../src/secret.ts';
 import { type IncomingInvite, parseSipUri, type SipBody, SipEndpoint } from '../../src/sip/index.ts';
 import { interpretInvite } from '../../src/siprec/index.ts';
-import { ADDRESS } from '../system/contender.ts';
 import { keyAndSalt, PCMU, SUITE } from '../system/load/packets.ts';
 import type { Route } from '../system/load/sinks.ts';
-import { CALLED_PORT, CLIENT_PORT, PARTY_MEDIA_PORT, RECORDER_MEDIA_PORT, RECORDER_PORT, sipUri } from './places.ts';
+import {
+  ADDRESS,
+  CALLED_PORT,
+  CLIENT_PORT,
+  PARTY_MEDIA_PORT,
+  RECORDER_MEDIA_PORT,
+  RECORDER_PORT,
+  sipUri,
+} from './places.ts';
 
 export interface Connected {
   /** By stream: where it is to be sent. */

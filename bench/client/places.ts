@@ -1,6 +1,5 @@
-/** Where the parties of these benchmarks are, in the range that `system/contender.ts` leaves free. All on the loopback interface. */
-import { ADDRESS } from '../system/contender.ts';
-
+/** Where the parties of these benchmarks are: on the loopback interface, at an address of their own, out of the way of whatever else runs. */
+export const ADDRESS = '127.0.0.2';
 export const CALLER_PORT = 9_020;
 export const CALLED_PORT = 9_021;
 export const RECORDER_PORT = 9_022;

@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { NotAvailable } from '../report.ts';
-import { ADDRESS, NotDone } from '../system/contender.ts';
-import { CALLED_PORT, CALLER_PORT } from './places.ts';
+import { NotDone } from '../system/contender.ts';
+import { ADDRESS, CALLED_PORT, CALLER_PORT } from './places.ts';
 
 const XML = '<?xml version="1.0" encoding="ISO-8859-1" ?>';
 const VIA = 'Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]';

@@ -2,10 +2,10 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { ADDRESS, MEDIA_PORTS } from '../system/contender.ts';
+import { MEDIA_PORTS } from '../system/contender.ts';
 import { beside, Remote } from '../system/remote.ts';
 import type { ClientSetup } from './client-process.ts';
-import { CALLED_PORT, CLIENT_PORT, RECORDER_PORT } from './places.ts';
+import { ADDRESS, CALLED_PORT, CLIENT_PORT, RECORDER_PORT } from './places.ts';
 
 const TRUNK = 'outside';
 const RECORDER = 'recorder-1';

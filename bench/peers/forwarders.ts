@@ -23,8 +23,13 @@ export const nodeDgram: ForwardContender = {
     const remote = Remote.start(beside(import.meta.url, './node-dgram'), setup.core);
     const { streams, sinkPorts } = setup;
     const asked: DgramSetup = { address: ADDRESS, firstPort: MEDIA_PORTS.lo, streams, sinks: sinkPorts };
-    const ports = await remote.call<number[]>('open', asked);
-    return { pid: remote.pid, ports, routes: clearRoutes(setup), close: () => remote.close() };
+    try {
+      const ports = await remote.call<number[]>('open', asked);
+      return { pid: remote.pid, ports, routes: clearRoutes(setup), close: () => remote.close() };
+    } catch (error) {
+      await remote.close();
+      throw error;
+    }
   },
 };
 

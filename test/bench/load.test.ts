@@ -4,17 +4,21 @@
  */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
 import { test } from 'node:test';
 import { nodeDgram, rtpengine } from '../../bench/peers/forwarders.ts';
 import { Rtpengine } from '../../bench/peers/rtpengine.ts';
 import { coresToMeasureOn } from '../../bench/pin.ts';
-import { type ForwardContender, NotDone } from '../../bench/system/contender.ts';
+import { ADDRESS, type ForwardContender, MEDIA_PORTS, NotDone } from '../../bench/system/contender.ts';
 import { type ForwardingPlan, forwarding } from '../../bench/system/forwarding.ts';
 import { RecordingRig } from '../../bench/system/recording.ts';
+import { Remote } from '../../bench/system/remote.ts';
 
 const cores = coresToMeasureOn();
 const hasKoffi = spawnSync(process.execPath, ['-e', "require('koffi')"]).status === 0;
 const skip = cores && hasKoffi ? false : 'needs Linux, taskset and koffi';
+const start = Remote.start.bind(Remote);
 const SHORT = { warmUpMs: 100, measureMs: 300, cores: cores! };
 const PLAN: ForwardingPlan = { ...SHORT, streams: 10, sinks: 1, isSrtp: false, isTimed: true };
 
@@ -38,6 +42,21 @@ test('node:dgram forwards to three sinks: every packet is timed', { skip }, asyn
   const { latency } = await forwarding(nodeDgram, { ...PLAN, sinks: 3 });
   assert.equal(latency?.packets, 450);
   assert.ok(latency.p50Us <= latency.p99Us && latency.p99Us <= latency.maxUs + 1);
+});
+
+test('a contender that cannot begin is told, and nothing of it is left', { skip }, async (t) => {
+  const squatter = createSocket('udp4').bind(MEDIA_PORTS.lo, ADDRESS);
+  t.after(() => squatter.close());
+  await once(squatter, 'listening');
+  const pids: number[] = [];
+  t.mock.method(Remote, 'start', (...[module, core, options]: Parameters<typeof Remote.start>) => {
+    const remote = start(module, core, options);
+    pids.push(remote.pid);
+    return remote;
+  });
+  await assert.rejects(forwarding(nodeDgram, PLAN), /EADDRINUSE/);
+  assert.equal(pids.length, 2);
+  for (const pid of pids) assert.throws(() => process.kill(pid, 0), { code: 'ESRCH' });
 });
 
 test('a contender that loses a stream is found out', { skip }, async () => {
