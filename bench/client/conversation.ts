@@ -34,7 +34,9 @@ export async function conversations(calls: number, { cores, ...times }: Conversa
     const ports = [PARTY_MEDIA_PORT, RECORDER_MEDIA_PORT];
     await load.call('openSinks', { address: ADDRESS, ports, isTimed: false } satisfies SinkSetup);
     await load.call('openGenerator', {
-      ...{ ...LOAD, address: ADDRESS, sourcePort: PARTY_MEDIA_PORT },
+      ...LOAD,
+      address: ADDRESS,
+      sourcePort: PARTY_MEDIA_PORT,
       isSrtp: true,
       mostStreams: 2 * calls,
     } satisfies LoadSetup);

@@ -2,7 +2,6 @@
 import {
   ADDRESS,
   CONTROL_PORT,
-  clearRoutes,
   type ForwardContender,
   type ForwardSetup,
   MEDIA_PORTS,
@@ -11,6 +10,7 @@ import {
 import { ssrcOf } from '../system/load/packets.ts';
 import type { Route } from '../system/load/sinks.ts';
 import { beside, Remote } from '../system/remote.ts';
+import { openForwarder } from './clear-forwarder.ts';
 import type { DgramSetup } from './node-dgram.ts';
 import { installProjectRtp } from './project-rtp.ts';
 import { Rtpengine } from './rtpengine.ts';
@@ -23,13 +23,7 @@ export const nodeDgram: ForwardContender = {
     const remote = Remote.start(beside(import.meta.url, './node-dgram'), setup.core);
     const { streams, sinkPorts } = setup;
     const asked: DgramSetup = { address: ADDRESS, firstPort: MEDIA_PORTS.lo, streams, sinks: sinkPorts };
-    try {
-      const ports = await remote.call<number[]>('open', asked);
-      return { pid: remote.pid, ports, routes: clearRoutes(setup), close: () => remote.close() };
-    } catch (error) {
-      await remote.close();
-      throw error;
-    }
+    return openForwarder(remote, asked, setup);
   },
 };
 

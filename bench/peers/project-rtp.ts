@@ -7,8 +7,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { ADDRESS, clearRoutes, type ForwardContender, MEDIA_PORTS, SOURCE_PORT } from '../system/contender.ts';
+import { ADDRESS, type ForwardContender, MEDIA_PORTS, SOURCE_PORT } from '../system/contender.ts';
 import { beside, Remote } from '../system/remote.ts';
+import { openForwarder } from './clear-forwarder.ts';
 import type { ProjectRtpSetup } from './project-rtp-process.ts';
 
 const PACKAGE = '@babblevoice/projectrtp';
@@ -72,13 +73,7 @@ function contenderOf(folder: string, home: string): ForwardContender {
         ...{ folder, address: ADDRESS, ports: MEDIA_PORTS, streams: setup.streams, sourcePort: SOURCE_PORT },
         sinkPort: setup.sinkPorts[0]!,
       };
-      try {
-        const ports = await remote.call<number[]>('open', asked);
-        return { pid: remote.pid, ports, routes: clearRoutes(setup), close: () => remote.close() };
-      } catch (error) {
-        await remote.close();
-        throw error;
-      }
+      return openForwarder(remote, asked, setup);
     },
   };
 }

@@ -18,7 +18,6 @@ import { Remote } from '../../bench/system/remote.ts';
 const cores = coresToMeasureOn();
 const hasKoffi = spawnSync(process.execPath, ['-e', "require('koffi')"]).status === 0;
 const skip = cores && hasKoffi ? false : 'needs Linux, taskset and koffi';
-const start = Remote.start.bind(Remote);
 const SHORT = { warmUpMs: 100, measureMs: 300, cores: cores! };
 const PLAN: ForwardingPlan = { ...SHORT, streams: 10, sinks: 1, isSrtp: false, isTimed: true };
 
@@ -48,13 +47,9 @@ test('a contender that cannot begin is told, and nothing of it is left', { skip 
   const squatter = createSocket('udp4').bind(MEDIA_PORTS.lo, ADDRESS);
   t.after(() => squatter.close());
   await once(squatter, 'listening');
-  const pids: number[] = [];
-  t.mock.method(Remote, 'start', (...[module, core, options]: Parameters<typeof Remote.start>) => {
-    const remote = start(module, core, options);
-    pids.push(remote.pid);
-    return remote;
-  });
+  const started = t.mock.method(Remote, 'start');
   await assert.rejects(forwarding(nodeDgram, PLAN), /EADDRINUSE/);
+  const pids = started.mock.calls.map(({ result }) => result!.pid);
   assert.equal(pids.length, 2);
   for (const pid of pids) assert.throws(() => process.kill(pid, 0), { code: 'ESRCH' });
 });

@@ -246,12 +246,7 @@ export async function metric(server: Server, name: string): Promise<number> {
 
 /** Waits until the lanes have seen so many packets of a class (over all lanes and calls). */
 export async function packetsSeen(server: Server, kind: string, count: number): Promise<void> {
-  await until(`${count} packets ${kind}`, async () => {
-    const text = await (await fetch(`${server.http}/metrics`)).text();
-    const lines = text.split('\n').filter((line) => line.startsWith('doubletrack_packets_total{'));
-    const values = lines.filter((line) => line.includes(`class="${kind}"`));
-    return values.reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0) >= count;
-  });
+  await until(`${count} packets ${kind}`, async () => (await packetCount(server, kind)) >= count);
 }
 
 export async function packetCount(server: Server, kind: string): Promise<number> {

@@ -189,8 +189,8 @@ export class Transport {
    */
   local(to: Pick<Flow, 'transport' | 'address' | 'connection'>): { host: string; port: number } {
     const v6 = to.address.includes(':');
-    const candidates = this.addresses.filter((one) => one.transport === to.transport);
-    const listener = candidates.find((one) => one.host.includes(':') === v6) ?? candidates[0];
+    const candidates = this.#listeners.filter(({ address }) => address.transport === to.transport);
+    const listener = (candidates.find(({ address }) => address.host.includes(':') === v6) ?? candidates[0])?.address;
     const port = listener?.port ?? 0;
     const { advertisedHost, tlsHost } = this.#options;
     const advertised = (to.transport === 'tls' ? tlsHost : undefined) ?? advertisedHost;

@@ -5,7 +5,16 @@ import { after, before, beforeEach, test } from 'node:test';
 import { RecordingSession } from '../../../src/client/media-server/recording-session.ts';
 import type { Recording } from '../../../src/store/recording.ts';
 import { readKept } from '../../faults/kept-packets.ts';
-import { packetsSeen, recordingsOf, type Server, sessions, startServer, stopServer, until } from '../../server/rig.ts';
+import {
+  packetCount,
+  packetsSeen,
+  recordingsOf,
+  type Server,
+  sessions,
+  startServer,
+  stopServer,
+  until,
+} from '../../server/rig.ts';
 import { ConversationRig, partyView, type Voice } from './rig.ts';
 
 let server: Server;
@@ -18,11 +27,12 @@ after(async () => {
 });
 
 const uri = () => `sip:127.0.0.1:${server.udpPort}`;
-/** Packets that the recorder has had, and recordings that it has made, before or within this test. */
+/** Packets that the recorder has had so far, and recordings that it has made before this test. */
 let kept = 0;
 let older = new Set<string>();
 
-beforeEach(() => {
+beforeEach(async () => {
+  kept = await packetCount(server, 'received');
   older = new Set(server.server.catalogue.search({}).items.map(({ id }) => id));
 });
 
